@@ -1,0 +1,176 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::codec::ErrorBound;
+
+/// Error-bounded lossy compression of float tables, in Parquet files that SQL reads as ever.
+#[derive(Debug, Parser)]
+#[command(name = "tolerant", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tolerant compress train.parquet -o train.tolerant.parquet --rel 1e-3
+  tolerant verify train.parquet train.tolerant.parquet
+  tolerant query \"SELECT count(*) FROM 'train.tolerant.parquet'\"
+
+Exit codes: 0 success, 1 verify found violations, 2 any error.
+Set TOLERANT_LOG=debug (or info, warn, a tracing filter) for a log on standard error.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Compress(Compress),
+    Verify(Verify),
+    Inspect(Inspect),
+    Query(Query),
+    Decompress(Decompress),
+}
+
+/// Compress tables into one packed Parquet file.
+///
+/// Every float column keeps a promised distance to the original: its error bound. Integers, dates,
+/// times, strings and all else are stored exactly.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tolerant compress train.csv -o train.parquet
+  tolerant compress data/ 'more/*.parquet' -o all.parquet --rel 1e-2 --column label=exact
+  tolerant compress sensors.arrow -o sensors.parquet --abs 0.05 --column temperature=abs:0.5 --json")]
+pub struct Compress {
+    /// Parquet, CSV or Arrow IPC files, globs or folders; all of one schema, joined in this order
+    #[arg(value_name = "IN", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// The file to write; it appears complete or not at all
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Bound of float columns, as a fraction of each column's value range [default: 0.001]
+    #[arg(long, value_name = "R", conflicts_with = "abs", allow_negative_numbers = true, value_parser = rel)]
+    pub rel: Option<ErrorBound>,
+    /// Bound of float columns, in the columns' own unit
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = abs)]
+    pub abs: Option<ErrorBound>,
+    /// Bound of one column: rel:R, abs:E or exact; may be given for several
+    #[arg(long = "column", value_name = "NAME=BOUND", value_parser = column)]
+    pub columns: Vec<(String, ErrorBound)>,
+    /// Rows of a block: what is coded together, and the least that a reader decodes
+    #[arg(long, value_name = "N")]
+    pub block_rows: Option<usize>,
+    /// Rows of a row group: what is held in memory while writing
+    #[arg(long, value_name = "N")]
+    pub row_group_rows: Option<usize>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Compare a packed file with its original, value by value, in exact arithmetic.
+///
+/// Exit code 1 if any value is farther from the original than promised, or any null, NaN, infinity
+/// or signed zero has changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tolerant verify train.parquet train.packed.parquet
+  tolerant verify 'data/*.csv' all.parquet --json")]
+pub struct Verify {
+    /// The original: a Parquet, CSV or Arrow IPC file, a glob or a folder
+    pub original: PathBuf,
+    /// The packed file
+    pub packed: PathBuf,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show what a packed or ordinary Parquet file holds: schema, bounds, ranges, sizes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tolerant inspect train.packed.parquet
+  tolerant inspect train.packed.parquet --json")]
+pub struct Inspect {
+    /// A packed or ordinary Parquet file
+    pub file: PathBuf,
+    /// Print one JSON object, with all columns, instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Run SQL over packed and ordinary files.
+///
+/// Tables are files or folders, by path in quotes or by a name given with --table.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tolerant query \"SELECT avg(x) FROM 'train.parquet' WHERE y > 0\"
+  tolerant query \"SELECT * FROM a JOIN b USING (id)\" --table a=a.parquet --table b=data/ --format json
+  tolerant query \"SELECT * FROM 'train.parquet' LIMIT 100\" --format parquet -o head.parquet")]
+pub struct Query {
+    /// The query
+    #[arg(value_name = "SQL")]
+    pub sql: String,
+    /// A name for a file or folder; may be given for several
+    #[arg(long = "table", value_name = "NAME=PATH", value_parser = table)]
+    pub tables: Vec<(String, String)>,
+    /// How to print the rows; json is one object per row, a line each
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+    /// The file to write instead of standard output; it appears complete or not at all
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+}
+
+/// Write a packed file as ordinary Parquet.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  tolerant decompress train.packed.parquet -o train.parquet")]
+pub struct Decompress {
+    /// A packed file
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// The file to write; it appears complete or not at all
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+fn rel(text: &str) -> Result<ErrorBound, String> {
+    ErrorBound::rel(number(text)?).map_err(|error| error.to_string())
+}
+
+fn abs(text: &str) -> Result<ErrorBound, String> {
+    ErrorBound::abs(number(text)?).map_err(|error| error.to_string())
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "not a number".to_string())
+}
+
+/// Split at the last `=`: a column's name may hold one, a bound does not.
+fn column(text: &str) -> Result<(String, ErrorBound), String> {
+    let (name, bound) = text.rsplit_once('=').ok_or("write NAME=rel:R, NAME=abs:E or NAME=exact")?;
+    let bound = bound.parse::<ErrorBound>().map_err(|error| error.to_string())?;
+    Ok((name.to_string(), bound))
+}
+
+/// Split at the first `=`: a path may hold one (`year=2024`), a table's name seldom does.
+fn table(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_string(), path.to_string())),
+        _ => Err("write NAME=PATH".to_string()),
+    }
+}

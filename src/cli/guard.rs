@@ -1,0 +1,32 @@
+//! The last line of defence: a panic anywhere below, in whatever library, is one line of error.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::tools::{Result, ToolError};
+
+/// Runs `work`; a panic in it becomes an error, and files not yet committed are removed as ever.
+pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let place = Arc::new(Mutex::new(None));
+    let last = Arc::clone(&place);
+    // Panics that a library catches itself, and those of other threads, come by here as well.
+    panic::set_hook(Box::new(move |info| {
+        tracing::error!("{info}");
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = info.location().map(ToString::to_string);
+    }));
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Err(ToolError::invalid(format!(
+            "internal error, please report it: {} (at {})",
+            message(&*panic),
+            place.as_deref().unwrap_or("an unknown place")
+        )))
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

@@ -1,0 +1,161 @@
+//! The `tolerant` binary: arguments in, results on standard output, one line of error on standard
+//! error, and an exit code that scripts can rely on.
+
+mod args;
+mod guard;
+mod output;
+mod reports;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+
+use crate::codec::ErrorBound;
+use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
+use crate::tools::decompress::decompress;
+use crate::tools::input::Input;
+use crate::tools::inspect::inspect;
+use crate::tools::verify::verify;
+use crate::tools::{Result, ToolError};
+
+use args::{Cli, Command};
+
+const SUCCESS: u8 = 0;
+/// `verify` found violations.
+const VIOLATIONS: u8 = 1;
+const ERROR: u8 = 2;
+
+/// Runs the command line `args`, the program's name first.
+///
+/// Exit codes: 0 success, 1 `verify` found violations, 2 any error. An error is one line on
+/// standard error (clap's usage errors also show the usage), and nothing is left half-written.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        // Help and version come as errors too. A closed output is no reason to fail.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { ERROR } else { SUCCESS });
+        }
+    };
+    let outcome = guard::catch(|| {
+        start_log()?;
+        dispatch(cli.command)
+    });
+    ExitCode::from(outcome.unwrap_or_else(|error| {
+        eprint_line(&format!("error: {}", output::one_line(&error.to_string())));
+        ERROR
+    }))
+}
+
+fn dispatch(command: Command) -> Result<u8> {
+    match command {
+        Command::Compress(args) => run_compress(args),
+        Command::Verify(args) => {
+            let original = Input::open(&[&args.original])?;
+            let report = verify(original.schema(), original.batches(), &args.packed)?;
+            if args.json {
+                output::print_json(&report)?;
+            } else {
+                output::print(&reports::verify_table(&report))?;
+            }
+            Ok(if report.violations == 0 { SUCCESS } else { VIOLATIONS })
+        }
+        Command::Inspect(args) => {
+            let report = inspect(&args.file)?;
+            if args.json {
+                output::print_json(&report)?;
+            } else {
+                output::print(&reports::inspect_table(&report))?;
+            }
+            Ok(SUCCESS)
+        }
+        Command::Query(_args) => Ok(SUCCESS),
+        Command::Decompress(args) => {
+            let bar = bar("decompressing");
+            let report = decompress(&args.input, &args.output, &|rows, total| {
+                bar.set_length(total);
+                bar.set_position(rows);
+            });
+            bar.finish_and_clear();
+            let report = report?;
+            output::print(&format!(
+                "{} rows, {} in {:.2} s\n",
+                output::count(report.rows),
+                output::bytes(report.file_bytes),
+                report.seconds
+            ))?;
+            Ok(SUCCESS)
+        }
+    }
+}
+
+fn run_compress(args: args::Compress) -> Result<u8> {
+    let options = CompressOptions {
+        inputs: args.inputs,
+        output: args.output,
+        bound: args.rel.or(args.abs).unwrap_or(ErrorBound::DEFAULT),
+        columns: args.columns,
+        block_rows: args.block_rows,
+        row_group_rows: args.row_group_rows,
+    };
+    let bar = bar("compressing");
+    let report = compress(&options, &|Progress { phase, rows, total }| {
+        bar.set_message(match phase {
+            Phase::Ranges => "reading ranges",
+            Phase::Compressing => "compressing",
+        });
+        if let Some(total) = total {
+            bar.set_length(total);
+        }
+        bar.set_position(rows);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    if args.json {
+        output::print_json(&reports::compress_json(&report))?;
+    } else {
+        output::print(&reports::compress_table(&report))?;
+    }
+    Ok(SUCCESS)
+}
+
+/// A progress bar on a terminal's standard error, and nowhere else.
+fn bar(message: &'static str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let template = "{msg} {wide_bar} {human_pos}/{human_len} rows, {elapsed}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_message(message);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// A log on standard error, where `TOLERANT_LOG` asks for one.
+fn start_log() -> Result<()> {
+    let Ok(filter) = std::env::var("TOLERANT_LOG") else { return Ok(()) };
+    if filter.is_empty() {
+        return Ok(());
+    }
+    let filter = EnvFilter::builder().parse(&filter).map_err(|error| {
+        ToolError::invalid(format!("TOLERANT_LOG={filter:?} is not a log filter ({error}); try TOLERANT_LOG=info"))
+    })?;
+    // Only a log that is there already can make this fail.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    Ok(())
+}
+
+/// A line on standard error; when that is closed, the exit code still tells.
+fn eprint_line(line: &str) {
+    use io::Write;
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,236 @@
+//! What the tools found, as tables for people and JSON for scripts.
+
+use serde::Serialize;
+
+use crate::codec::ErrorBound;
+use crate::file::ColumnReport;
+use crate::tools::compress::CompressReport;
+use crate::tools::inspect::{InspectReport, InspectedColumn};
+use crate::tools::verify::VerifyReport;
+
+use super::output::{SHOWN_COLUMNS, Table, and_more, bits_per_value, bytes, count, name, number, ratio};
+
+/// The JSON of `compress`: its keys are a contract.
+#[derive(Serialize)]
+pub struct CompressJson<'a> {
+    rows: u64,
+    raw_bytes: u64,
+    file_bytes: u64,
+    ratio: f64,
+    seconds: f64,
+    columns: Vec<CompressColumnJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct CompressColumnJson<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    data_type: String,
+    bound: Option<String>,
+    abs_bound: Option<f64>,
+    max_error: f64,
+    outliers: u64,
+    raw_bytes: u64,
+    packed_bytes: u64,
+}
+
+pub fn compress_json(report: &CompressReport) -> CompressJson<'_> {
+    let written = &report.written;
+    CompressJson {
+        rows: written.rows,
+        raw_bytes: written.raw_bytes,
+        file_bytes: written.file_bytes,
+        ratio: written.raw_bytes as f64 / written.file_bytes.max(1) as f64,
+        seconds: report.seconds,
+        columns: written.columns.iter().map(CompressColumnJson::new).collect(),
+    }
+}
+
+impl<'a> CompressColumnJson<'a> {
+    fn new(column: &'a ColumnReport) -> Self {
+        Self {
+            name: &column.name,
+            data_type: column.data_type.to_string(),
+            bound: column.bound.map(|bound| bound.to_string()),
+            abs_bound: column.bound.map(|_| column.abs_bound.unwrap_or(0.0)),
+            max_error: column.max_error,
+            outliers: column.outliers,
+            raw_bytes: column.raw_bytes,
+            packed_bytes: column.packed_bytes,
+        }
+    }
+}
+
+pub fn compress_table(report: &CompressReport) -> String {
+    let written = &report.written;
+    let header =
+        ["column", "type", "bound", "abs bound", "max error", "outliers", "before", "after", "ratio", "bits/value"];
+    let mut table = Table::new(3, &header);
+    for column in written.columns.iter().take(SHOWN_COLUMNS) {
+        table.row(vec![
+            name(&column.name),
+            name(&column.data_type.to_string()),
+            column.bound.map_or("-".to_string(), |bound| bound.to_string()),
+            column.abs_bound.map_or("-".to_string(), number),
+            if column.bound.is_some() { number(column.max_error) } else { "-".to_string() },
+            if column.bound.is_some() { count(column.outliers) } else { "-".to_string() },
+            bytes(column.raw_bytes),
+            bytes(column.packed_bytes),
+            ratio(column.raw_bytes, column.packed_bytes),
+            bits_per_value(column.packed_bytes, written.rows.saturating_sub(column.nulls)),
+        ]);
+    }
+    let mut text = table.render() + &and_more(written.columns.len());
+    text += &format!(
+        "{} rows, {} -> {} (ratio {}) in {:.2} s, {:.0} MB/s\n",
+        count(written.rows),
+        bytes(written.raw_bytes),
+        bytes(written.file_bytes),
+        ratio(written.raw_bytes, written.file_bytes),
+        report.seconds,
+        written.raw_bytes as f64 / 1e6 / report.seconds.max(1e-9),
+    );
+    let own_ranges = |column: &&ColumnReport| {
+        matches!(column.bound, Some(ErrorBound::Rel(ratio)) if ratio > 0.0) && !column.range_declared
+    };
+    match written.columns.iter().filter(own_ranges).count() {
+        0 => {}
+        columns => {
+            text += &format!(
+                "{} columns: the bound is relative to each row group's own range, the stricter promise\n",
+                count(columns as u64)
+            );
+        }
+    }
+    text
+}
+
+pub fn inspect_table(report: &InspectReport) -> String {
+    let kind = match report.block_rows {
+        Some(rows) => format!("packed Parquet file, blocks of {} rows", count(rows)),
+        None => "ordinary Parquet file (not packed)".to_string(),
+    };
+    let mut text = format!(
+        "{kind}: {} rows, {} columns, {} row groups, {}\n\n",
+        count(report.rows),
+        count(report.columns.len() as u64),
+        count(report.row_groups),
+        bytes(report.file_bytes),
+    );
+    text += &if report.packed { packed_columns(report) } else { ordinary_columns(report) };
+    let raw: u64 = report.columns.iter().filter_map(|column| column.raw_bytes).sum();
+    let stored: u64 = report.columns.iter().map(|column| column.packed_bytes).sum();
+    text += &and_more(report.columns.len());
+    text += &format!(
+        "columns {}, everything else (footer, index) {}",
+        bytes(stored),
+        bytes(report.file_bytes.saturating_sub(stored))
+    );
+    if report.columns.iter().all(|column| column.raw_bytes.is_some()) {
+        text += &format!("; {} in Arrow, ratio {}", bytes(raw), ratio(raw, report.file_bytes));
+    }
+    text + "\n"
+}
+
+fn packed_columns(report: &InspectReport) -> String {
+    let header = [
+        "column", "type", "codec", "bound", "abs bound", "max error", "min", "max", "outliers", "nulls", "blocks",
+        "bytes", "ratio", "bits/value",
+    ];
+    let mut table = Table::new(3, &header);
+    let or_dash = |text: Option<String>| text.unwrap_or("-".to_string());
+    for column in report.columns.iter().take(SHOWN_COLUMNS) {
+        table.row(vec![
+            name(&column.name),
+            shown_type(column),
+            codecs(column),
+            or_dash(column.bound.clone()),
+            or_dash(column.abs_bound.map(number)),
+            or_dash(column.max_error.map(number)),
+            or_dash(column.range.map(|range| number(range[0]))),
+            or_dash(column.range.map(|range| number(range[1]))),
+            or_dash(column.outliers.map(count)),
+            or_dash(column.nulls.map(count)),
+            or_dash(column.blocks.map(count)),
+            bytes(column.packed_bytes),
+            or_dash(column.raw_bytes.map(|raw| ratio(raw, column.packed_bytes))),
+            bits_per_value(column.packed_bytes, report.rows.saturating_sub(column.nulls.unwrap_or(0))),
+        ]);
+    }
+    table.render()
+}
+
+fn ordinary_columns(report: &InspectReport) -> String {
+    let mut table = Table::new(3, &["column", "type", "codec", "nulls", "bytes", "ratio", "bits/value"]);
+    for column in report.columns.iter().take(SHOWN_COLUMNS) {
+        table.row(vec![
+            name(&column.name),
+            shown_type(column),
+            codecs(column),
+            column.nulls.map_or("-".to_string(), count),
+            bytes(column.packed_bytes),
+            column.raw_bytes.map_or("-".to_string(), |raw| ratio(raw, column.packed_bytes)),
+            bits_per_value(column.packed_bytes, report.rows.saturating_sub(column.nulls.unwrap_or(0))),
+        ]);
+    }
+    table.render()
+}
+
+fn shown_type(column: &InspectedColumn) -> String {
+    let required = if column.nullable { "" } else { " not null" };
+    name(&column.data_type) + required
+}
+
+fn codecs(column: &InspectedColumn) -> String {
+    match column.codecs.len() {
+        0 => "-".to_string(),
+        1 => column.codecs.keys().next().cloned().unwrap_or_default(),
+        _ => {
+            let counts = column.codecs.iter().map(|(codec, n)| format!("{codec} x{}", count(*n)));
+            counts.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+pub fn verify_table(report: &VerifyReport) -> String {
+    let header = [
+        "column", "type", "bound", "abs bound", "max error", "violations", "beyond bound", "nulls", "NaN", "Inf",
+        "-0.0", "values",
+    ];
+    let mut table = Table::new(3, &header);
+    // Columns with violations first: the others may not fit.
+    let (bad, good): (Vec<_>, Vec<_>) = report.columns.iter().partition(|column| column.violations > 0);
+    for column in bad.iter().chain(&good).take(SHOWN_COLUMNS) {
+        table.row(vec![
+            name(&column.name),
+            name(&column.data_type),
+            column.bound.clone(),
+            column.abs_bound.map_or("-".to_string(), number),
+            number(column.max_error),
+            count(column.violations),
+            count(column.bound_exceeded),
+            count(column.changed_nulls),
+            count(column.changed_nan),
+            count(column.changed_inf),
+            count(column.changed_signed_zeros),
+            count(column.changed_values),
+        ]);
+    }
+    let mut text = table.render() + &and_more(report.columns.len());
+    for problem in &report.problems {
+        text += &format!("problem: {problem}\n");
+    }
+    for column in bad.iter().take(SHOWN_COLUMNS) {
+        if let Some(problem) = &column.problem {
+            text += &format!("column {}: {problem}\n", name(&column.name));
+        }
+        if let Some(first) = &column.first_violation {
+            text += &format!("column {}, row {}: {}\n", name(&column.name), count(first.row), first.what);
+        }
+    }
+    let rows = count(report.rows);
+    text + &match report.violations {
+        0 => format!("{rows} rows, 0 violations: every value is as promised\n"),
+        violations => format!("{rows} rows, {} violations\n", count(violations)),
+    }
+}

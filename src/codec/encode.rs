@@ -1,0 +1,268 @@
+//! Blocks of values to payloads.
+//!
+//! ```text
+//! Exact:        stream of T
+//! Quantized32,  step: upper half of an f64, 4 bytes LE
+//! Quantized64:  number of outliers: varint
+//!               if any: stream of u32: gaps (first index, then distance to the one before, less 1)
+//!                       stream of Bits: the outliers' bit patterns
+//!               stream of i32 or i64: a quantum for each value; an outlier repeats the one before
+//! ```
+
+use super::element::{Element, Float};
+use super::payload::{self, MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
+use super::stream::{self, Effort};
+use super::{CodecError, choose, quantize};
+
+/// A payload and what is true of the values that it decodes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncodedBlock<T> {
+    pub payload: Vec<u8>,
+    pub kind: PayloadKind,
+    /// Values stored bit-exactly among quantized ones.
+    pub outliers: usize,
+    /// The largest |x - x'| over the values that are not bit-identical.
+    pub max_error: f64,
+    /// Smallest and largest *reconstructed* value but for NaN; -0.0 sorts below 0.0.
+    pub min_max: Option<(T, T)>,
+    /// Number of NaN.
+    pub nans: usize,
+}
+
+/// Encodes losslessly, bit for bit.
+///
+/// # Errors
+/// [`CodecError::TooLong`] for more than [`MAX_BLOCK_VALUES`] values.
+pub fn encode_exact<T: Element>(values: &[T]) -> Result<EncodedBlock<T>, CodecError> {
+    check_length(values.len())?;
+    let mut summary = Summary::new();
+    values.iter().for_each(|x| summary.add(*x));
+    let header = PayloadHeader {
+        kind: PayloadKind::Exact,
+        element: T::TYPE,
+        n: values.len(),
+    };
+    let mut payload = payload::start(header);
+    stream::write(values, Effort::Search, &mut payload);
+    Ok(EncodedBlock {
+        payload: payload::seal(payload),
+        kind: PayloadKind::Exact,
+        outliers: 0,
+        max_error: 0.0,
+        min_max: summary.min_max,
+        nans: summary.nans,
+    })
+}
+
+/// Encodes so that every reconstruction lies within `bound` (an absolute distance, f64) of its
+/// value; NaN payloads, infinities and the sign of -0.0 are kept bit-exactly.
+///
+/// Chooses the lossless form where that is smaller or the only one that keeps the bound.
+///
+/// # Errors
+/// [`CodecError::TooLong`] for more than [`MAX_BLOCK_VALUES`] values, and
+/// [`CodecError::InvalidBound`] for a bound that is negative or not finite.
+pub fn encode_lossy<F: Float>(values: &[F], bound: f64) -> Result<EncodedBlock<F>, CodecError> {
+    check_length(values.len())?;
+    if !(bound >= 0.0 && bound.is_finite()) {
+        return Err(CodecError::InvalidBound(format!(
+            "{bound} is not an absolute error bound"
+        )));
+    }
+    let max_abs = values.iter().fold(0.0, |max, x| {
+        let magnitude = x.to_f64().abs();
+        if magnitude > max && magnitude < f64::INFINITY {
+            magnitude
+        } else {
+            max
+        }
+    });
+    let Some(step) = quantize::step::<F>(bound, max_abs).filter(|_| bound > 0.0) else {
+        return encode_exact(values);
+    };
+    let block = if max_abs / step < f64::from(i32::MAX - 1) {
+        encode_quantized::<F, i32>(values, bound, step)
+    } else {
+        encode_quantized::<F, i64>(values, bound, step)
+    };
+    if !choose::lossless_may_be_smaller(values, block.payload.len()) {
+        return Ok(block);
+    }
+    let exact = encode_exact(values)?;
+    Ok(if exact.payload.len() < block.payload.len() {
+        exact
+    } else {
+        block
+    })
+}
+
+fn check_length(n: usize) -> Result<(), CodecError> {
+    if n > MAX_BLOCK_VALUES {
+        Err(CodecError::TooLong(n))
+    } else {
+        Ok(())
+    }
+}
+
+/// Integers that quanta are stored as.
+pub(super) trait Quantum: Element + Default + Into<i64> {
+    const KIND: PayloadKind;
+    fn from_i64(quantum: i64) -> Self;
+}
+
+impl Quantum for i32 {
+    const KIND: PayloadKind = PayloadKind::Quantized32;
+    #[inline(always)]
+    fn from_i64(quantum: i64) -> i32 {
+        quantum as i32
+    }
+}
+
+impl Quantum for i64 {
+    const KIND: PayloadKind = PayloadKind::Quantized64;
+    #[inline(always)]
+    fn from_i64(quantum: i64) -> i64 {
+        quantum
+    }
+}
+
+fn encode_quantized<F: Float, Q: Quantum>(values: &[F], bound: f64, step: f64) -> EncodedBlock<F> {
+    let Quantized {
+        quanta,
+        outliers,
+        max_error,
+        summary,
+    } = quantize_all::<F, Q>(values, bound, step);
+    let header = PayloadHeader {
+        kind: Q::KIND,
+        element: F::TYPE,
+        n: values.len(),
+    };
+    let mut payload = payload::start(header);
+    payload.extend_from_slice(&quantize::step_to_bytes(step));
+    payload::write_varint(outliers.len() as u64, &mut payload);
+    if !outliers.is_empty() {
+        let bits: Vec<F::Bits> = outliers
+            .iter()
+            .map(|i| values[*i as usize].to_bits())
+            .collect();
+        let mut next = 0;
+        let gaps: Vec<u32> = outliers
+            .iter()
+            .map(|i| i - std::mem::replace(&mut next, i + 1))
+            .collect();
+        stream::write(&gaps, Effort::Delta(0), &mut payload);
+        stream::write(&bits, Effort::Delta(0), &mut payload);
+    }
+    stream::write(
+        &quanta,
+        Effort::Delta(choose::delta_order(&quanta)),
+        &mut payload,
+    );
+    EncodedBlock {
+        payload: payload::seal(payload),
+        kind: Q::KIND,
+        outliers: outliers.len(),
+        max_error,
+        min_max: summary.min_max,
+        nans: summary.nans,
+    }
+}
+
+struct Quantized<F, Q> {
+    quanta: Vec<Q>,
+    /// Indices, ascending.
+    outliers: Vec<u32>,
+    max_error: f64,
+    summary: Summary<F>,
+}
+
+fn quantize_all<F: Float, Q: Quantum>(values: &[F], bound: f64, step: f64) -> Quantized<F, Q> {
+    const CHUNK: usize = 256;
+    let inverse_step = 1.0 / step;
+    let mut quanta = vec![Q::default(); values.len()];
+    let mut outliers = Vec::new();
+    let mut max_error = 0f64;
+    let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut kept = [false; CHUNK];
+    for (index, (values, quanta)) in values
+        .chunks(CHUNK)
+        .zip(quanta.chunks_mut(CHUNK))
+        .enumerate()
+    {
+        // Free of branches, so that it vectorizes; outliers are mended below.
+        let mut all_kept = true;
+        for ((x, to), keep) in values.iter().zip(quanta.iter_mut()).zip(&mut kept) {
+            let (quantum, integer) = quantize::quantum(x.to_f64(), inverse_step);
+            let reconstructed = quantize::reconstruct::<F>(quantum, step);
+            *keep = quantize::keeps(*x, reconstructed, quantum, bound);
+            *to = Q::from_i64(integer);
+            let (y, error) = (
+                reconstructed.to_f64(),
+                (x.to_f64() - reconstructed.to_f64()).abs(),
+            );
+            max_error = if *keep & (error > max_error) {
+                error
+            } else {
+                max_error
+            };
+            min = if *keep & (y < min) { y } else { min };
+            max = if *keep & (y > max) { y } else { max };
+            all_kept &= *keep;
+        }
+        if !all_kept {
+            let first = index * CHUNK;
+            outliers.extend(
+                (first..)
+                    .zip(&kept[..values.len()])
+                    .filter(|(_, keep)| !**keep)
+                    .map(|(i, _)| i as u32),
+            );
+        }
+    }
+    let mut summary = Summary::new();
+    if min <= max {
+        summary.add(F::from_f64(min));
+        summary.add(F::from_f64(max));
+    }
+    for i in &outliers {
+        let i = *i as usize;
+        quanta[i] = if i == 0 { Q::default() } else { quanta[i - 1] };
+        summary.add(values[i]);
+    }
+    Quantized {
+        quanta,
+        outliers,
+        max_error,
+        summary,
+    }
+}
+
+/// Statistics of reconstructed values.
+struct Summary<T> {
+    min_max: Option<(T, T)>,
+    nans: usize,
+}
+
+impl<T: Element> Summary<T> {
+    fn new() -> Self {
+        Self {
+            min_max: None,
+            nans: 0,
+        }
+    }
+
+    fn add(&mut self, x: T) {
+        if x.is_nan() {
+            self.nans += 1;
+            return;
+        }
+        self.min_max = Some(match self.min_max {
+            None => (x, x),
+            Some((min, max)) => (
+                if x.total_cmp(&min).is_lt() { x } else { min },
+                if x.total_cmp(&max).is_gt() { x } else { max },
+            ),
+        });
+    }
+}

@@ -1,0 +1,145 @@
+//! The payload's frame: header, body, checksum. `docs/format.md` is its specification.
+//!
+//! ```text
+//! version   u8       1
+//! kind|type u8       PayloadKind << 4 | ElementType
+//! n         varint   values
+//! body               by kind; see `encode`
+//! checksum  u32 LE   CRC-32C of all bytes before it
+//! ```
+
+use super::{CodecError, ElementType};
+
+/// The payload version that this build writes.
+pub(super) const VERSION: u8 = 1;
+
+/// The most values that one payload may hold: what bounds the memory of a reader.
+pub const MAX_BLOCK_VALUES: usize = 1 << 20;
+
+const CHECKSUM_LEN: usize = 4;
+
+/// How the values of a payload are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PayloadKind {
+    /// Lossless, bit for bit.
+    Exact = 0,
+    /// Multiples of a step as 32-bit integers, and outliers.
+    Quantized32 = 1,
+    /// Multiples of a step as 64-bit integers, and outliers.
+    Quantized64 = 2,
+}
+
+/// What a payload says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadHeader {
+    pub kind: PayloadKind,
+    pub element: ElementType,
+    /// Number of values.
+    pub n: usize,
+}
+
+impl PayloadHeader {
+    /// Verifies the checksum and reads the header.
+    ///
+    /// # Errors
+    /// [`CodecError::Corrupt`] and [`CodecError::UnknownVersion`].
+    pub fn read(payload: &[u8]) -> Result<Self, CodecError> {
+        Ok(open(payload)?.0)
+    }
+}
+
+/// Starts a payload; the body follows, then [`seal`].
+pub(super) fn start(header: PayloadHeader) -> Vec<u8> {
+    let mut out = vec![VERSION, (header.kind as u8) << 4 | header.element as u8];
+    write_varint(header.n as u64, &mut out);
+    out
+}
+
+/// Ends a payload with its checksum.
+pub(super) fn seal(mut payload: Vec<u8>) -> Vec<u8> {
+    let checksum = crc32c::crc32c(&payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
+}
+
+/// Verifies the checksum; returns the header and a cursor at the body.
+pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecError> {
+    let (content, checksum) = payload
+        .split_last_chunk::<CHECKSUM_LEN>()
+        .ok_or_else(|| CodecError::corrupt(format!("{} bytes are too few", payload.len())))?;
+    if crc32c::crc32c(content) != u32::from_le_bytes(*checksum) {
+        return Err(CodecError::corrupt("checksum does not match"));
+    }
+    let mut cursor = Cursor(content);
+    let version = cursor.byte()?;
+    if version != VERSION {
+        return Err(CodecError::UnknownVersion(version));
+    }
+    let tag = cursor.byte()?;
+    let kind = match tag >> 4 {
+        0 => PayloadKind::Exact,
+        1 => PayloadKind::Quantized32,
+        2 => PayloadKind::Quantized64,
+        kind => return Err(CodecError::corrupt(format!("unknown kind {kind}"))),
+    };
+    let element = ElementType::ALL
+        .into_iter()
+        .find(|element| *element as u8 == tag & 15)
+        .ok_or_else(|| CodecError::corrupt(format!("unknown element type {}", tag & 15)))?;
+    let n = cursor.varint()?;
+    if n > MAX_BLOCK_VALUES {
+        return Err(CodecError::corrupt(format!("{n} values in one block")));
+    }
+    Ok((PayloadHeader { kind, element, n }, cursor))
+}
+
+/// Appends a LEB128 variable-length integer.
+pub(super) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Reads a payload front to back; running out of bytes is an error, never a panic.
+pub(super) struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    pub(super) fn byte(&mut self) -> Result<u8, CodecError> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8], CodecError> {
+        let (taken, rest) = self
+            .0
+            .split_at_checked(n)
+            .ok_or_else(|| CodecError::corrupt("payload ends early"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn varint(&mut self) -> Result<usize, CodecError> {
+        let mut value = 0u64;
+        for shift in (0..63).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return usize::try_from(value).map_err(|_| CodecError::corrupt("length overflows"));
+            }
+        }
+        Err(CodecError::corrupt("variable-length integer does not end"))
+    }
+
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(CodecError::corrupt(format!(
+                "{} bytes after the last stream",
+                self.0.len()
+            )))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Quantization: values to multiples of a step, and back.
+//!
+//! The grid is anchored at zero, so that zeros stay zeros and a block needs no offset. The step
+//! keeps 21 significand bits, which makes `q * step` exact in f64 for all |q| < 2^32: the
+//! reconstruction then rounds once, to the element type, the same way everywhere.
+
+use super::element::Float;
+
+/// Beyond this, f64 no longer tells neighbouring integers apart.
+const MAX_QUANTUM: f64 = (1u64 << 51) as f64;
+
+/// Adding and subtracting this rounds an f64 below 2^51 to an integer, ties to even, without
+/// SSE4.1's rounding instruction, which a baseline x86-64 build cannot use.
+const ROUNDER: f64 = (3u64 << 51) as f64;
+
+/// The decoder's one function: quantum to value.
+#[inline(always)]
+pub(super) fn reconstruct<F: Float>(quantum: f64, step: f64) -> F {
+    F::from_f64(quantum * step)
+}
+
+/// The step to quantize values of magnitude up to `max_abs` with, or None if only the lossless
+/// form can keep `bound`.
+///
+/// A reconstruction lies within half a step of the value, and then rounds to the element type by
+/// at most half a unit in the last place of `max_abs`; the step leaves room for that, so that
+/// hardly any value becomes an outlier.
+pub(super) fn step<F: Float>(bound: f64, max_abs: f64) -> Option<f64> {
+    let rounding = half_ulp::<F>(max_abs);
+    let room = if bound > 1.5 * rounding {
+        bound - rounding
+    } else {
+        bound
+    };
+    let step = truncate(2.0 * room);
+    (step > 0.0 && step.is_finite() && (1.0 / step).is_finite()).then_some(step)
+}
+
+/// Half a unit in the last place of F at magnitude `x`.
+fn half_ulp<F: Float>(x: f64) -> f64 {
+    let exponent = ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    power_of_two((exponent + 1 - F::PRECISION).max(F::MIN_EXPONENT) - 1)
+}
+
+/// 2^exponent for exponents below 1024; 0 below the smallest subnormal.
+fn power_of_two(exponent: i32) -> f64 {
+    match exponent {
+        -1022.. => f64::from_bits(((exponent + 1023) as u64) << 52),
+        -1074.. => f64::from_bits(1 << (exponent + 1074)),
+        _ => 0.0,
+    }
+}
+
+/// Rounds down to the 21 significand bits that the format stores.
+fn truncate(step: f64) -> f64 {
+    step_from_bytes(step_to_bytes(step))
+}
+
+/// The upper half of the f64.
+pub(super) fn step_to_bytes(step: f64) -> [u8; 4] {
+    ((step.to_bits() >> 32) as u32).to_le_bytes()
+}
+
+pub(super) fn step_from_bytes(bytes: [u8; 4]) -> f64 {
+    f64::from_bits(u64::from(u32::from_le_bytes(bytes)) << 32)
+}
+
+/// The quantum nearest to `x`, as a float and as an integer; meaningless beyond [`MAX_QUANTUM`].
+#[inline(always)]
+pub(super) fn quantum(x: f64, inverse_step: f64) -> (f64, i64) {
+    let shifted = x * inverse_step + ROUNDER;
+    (
+        shifted - ROUNDER,
+        shifted.to_bits().wrapping_sub(ROUNDER.to_bits()) as i64,
+    )
+}
+
+/// Whether `reconstructed` may stand for `x`: `|x - reconstructed| <= bound`, exactly.
+///
+/// False for everything that quantization cannot carry: NaN and infinities (they compare false),
+/// -0.0, quanta out of range, and differences that f64 cannot represent exactly.
+#[inline(always)]
+pub(super) fn keeps<F: Float>(x: F, reconstructed: F, quantum: f64, bound: f64) -> bool {
+    let (a, b) = (x.to_f64(), reconstructed.to_f64());
+    let difference = a - b;
+    // Knuth's two-sum: the rounding error of the subtraction, zero when it was exact.
+    let b_virtual = a - difference;
+    let a_virtual = difference + b_virtual;
+    let error = (a - a_virtual) + (b_virtual - b);
+    let negative_zero = a == 0.0 && a.is_sign_negative();
+    // A negative value may not come back as -0.0 either: zero is +0.0 on the grid.
+    let zero_sign = b == 0.0 && b.is_sign_negative();
+    (difference.abs() <= bound)
+        & (error == 0.0)
+        & (quantum.abs() <= MAX_QUANTUM)
+        & !negative_zero
+        & !zero_sign
+}

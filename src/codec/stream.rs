@@ -1,0 +1,168 @@
+//! Streams: runs of numbers inside a payload, each `tag, byte length, bytes`.
+//!
+//! The entropy coding is pco's (<https://github.com/pcodec/pcodec>), in its wrapped form.
+
+use pco::wrapped::{FileCompressor, FileDecompressor};
+use pco::{ChunkConfig, DeltaSpec, FULL_BATCH_N, ModeSpec};
+
+use super::element::Element;
+use super::payload::Cursor;
+use super::{CodecError, payload};
+
+/// Little-endian values.
+const TAG_PLAIN: u8 = 0;
+/// One pco header, chunk and page.
+const TAG_PCO: u8 = 1;
+
+/// Values decoded at a time: a multiple of pco's batch that stays in the first-level cache.
+pub(super) const DECODE_CHUNK: usize = 4 * FULL_BATCH_N;
+
+/// How hard pco looks for structure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// pco chooses mode and delta encoding by itself: for values as they come.
+    Search,
+    /// Entropy coding of the values (0) or of their differences of the given order: for quantized
+    /// values, where pco's own choice errs at low bit rates.
+    Delta(usize),
+}
+
+impl Effort {
+    fn config(self) -> ChunkConfig {
+        match self {
+            Self::Search => ChunkConfig::default(),
+            Self::Delta(order) => ChunkConfig::default()
+                .with_mode_spec(ModeSpec::Classic)
+                .with_delta_spec(if order == 0 {
+                    DeltaSpec::NoOp
+                } else {
+                    DeltaSpec::TryConsecutive(order)
+                }),
+        }
+    }
+}
+
+/// Appends `values` to `out`, by pco unless that is longer than the plain bytes.
+pub(super) fn write<T: Element>(values: &[T], effort: Effort, out: &mut Vec<u8>) {
+    let plain: &[u8] = bytemuck::cast_slice(values);
+    let packed = compress(values, effort).filter(|packed| packed.len() < plain.len());
+    let (tag, bytes) = match &packed {
+        Some(packed) => (TAG_PCO, packed.as_slice()),
+        None => (TAG_PLAIN, plain),
+    };
+    out.push(tag);
+    payload::write_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// The values by pco, or None for what pco cannot take (no values).
+pub(super) fn compress<T: Element>(values: &[T], effort: Effort) -> Option<Vec<u8>> {
+    if values.is_empty() {
+        return None;
+    }
+    let mut config = effort.config();
+    config.paging_spec = pco::PagingSpec::Exact(vec![values.len()]);
+    let compressor = FileCompressor::default();
+    let mut chunk = compressor.chunk_compressor(values, &config).ok()?;
+    let mut out = Vec::with_capacity(8 + chunk.meta_size_hint() + chunk.page_size_hint(0));
+    // Writing to a Vec does not fail; if pco refuses, the plain form stands in.
+    compressor.write_header(&mut out).ok()?;
+    chunk.write_meta(&mut out).ok()?;
+    chunk.write_page(0, &mut out).ok()?;
+    Some(out)
+}
+
+/// Reads a stream of `n` values and hands them to `sink` in order, in pieces.
+pub(super) fn read<T: Element>(
+    cursor: &mut Cursor<'_>,
+    n: usize,
+    mut sink: impl FnMut(&[T]),
+) -> Result<(), CodecError> {
+    let (tag, bytes) = open(cursor)?;
+    let mut chunk = [T::zeroed(); DECODE_CHUNK];
+    match tag {
+        TAG_PLAIN => {
+            check_plain_length::<T>(bytes, n)?;
+            for piece in bytes.chunks(DECODE_CHUNK * size_of::<T>()) {
+                let values = &mut chunk[..piece.len() / size_of::<T>()];
+                bytemuck::cast_slice_mut::<T, u8>(values).copy_from_slice(piece);
+                sink(values);
+            }
+            Ok(())
+        }
+        TAG_PCO => decompress(bytes, n, |page| {
+            let mut left = n;
+            while left > 0 {
+                let values = &mut chunk[..left.min(DECODE_CHUNK)];
+                page.fill(values)?;
+                sink(values);
+                left -= values.len();
+            }
+            Ok(())
+        }),
+        _ => Err(CodecError::corrupt(format!("unknown stream tag {tag}"))),
+    }
+}
+
+/// Reads a stream straight into `dst`, which it must fill.
+pub(super) fn read_into<T: Element>(
+    cursor: &mut Cursor<'_>,
+    dst: &mut [T],
+) -> Result<(), CodecError> {
+    let (tag, bytes) = open(cursor)?;
+    match tag {
+        TAG_PLAIN => {
+            check_plain_length::<T>(bytes, dst.len())?;
+            bytemuck::cast_slice_mut::<T, u8>(dst).copy_from_slice(bytes);
+            Ok(())
+        }
+        TAG_PCO => decompress(bytes, dst.len(), |page| page.fill(dst)),
+        _ => Err(CodecError::corrupt(format!("unknown stream tag {tag}"))),
+    }
+}
+
+fn open<'a>(cursor: &mut Cursor<'a>) -> Result<(u8, &'a [u8]), CodecError> {
+    let tag = cursor.byte()?;
+    let length = cursor.varint()?;
+    Ok((tag, cursor.take(length)?))
+}
+
+fn check_plain_length<T>(bytes: &[u8], n: usize) -> Result<(), CodecError> {
+    if bytes.len() == n * size_of::<T>() {
+        Ok(())
+    } else {
+        Err(CodecError::corrupt(format!(
+            "{} plain bytes for {n} values",
+            bytes.len()
+        )))
+    }
+}
+
+/// One pco page being decoded.
+struct Page<'a, 'b, T: Element>(pco::wrapped::PageDecompressor<'a, T, &'b [u8]>);
+
+impl<T: Element> Page<'_, '_, T> {
+    fn fill(&mut self, dst: &mut [T]) -> Result<(), CodecError> {
+        let progress = self.0.read(dst).map_err(pco_error)?;
+        if progress.n_processed == dst.len() {
+            Ok(())
+        } else {
+            Err(CodecError::corrupt("pco page ends early"))
+        }
+    }
+}
+
+fn decompress<T: Element>(
+    bytes: &[u8],
+    n: usize,
+    read: impl FnOnce(&mut Page<'_, '_, T>) -> Result<(), CodecError>,
+) -> Result<(), CodecError> {
+    let (file, rest) = FileDecompressor::new(bytes).map_err(pco_error)?;
+    let (mut chunk, rest) = file.chunk_decompressor::<T, _>(rest).map_err(pco_error)?;
+    let page = chunk.page_decompressor(rest, n).map_err(pco_error)?;
+    read(&mut Page(page))
+}
+
+fn pco_error(error: pco::errors::PcoError) -> CodecError {
+    CodecError::corrupt(error.to_string())
+}

@@ -1,0 +1,61 @@
+//! Sessions that know packed files.
+
+use std::sync::Arc;
+
+use datafusion::catalog::DynamicFileCatalog;
+use datafusion::datasource::dynamic_file::DynamicListTableFactory;
+use datafusion::datasource::provider::DefaultTableFactory;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use super::format::TolerantFormatFactory;
+
+/// A new session that reads packed and ordinary Parquet files: by path (`SELECT ... FROM
+/// 'file.parquet'`, `FROM 'folder/'`), `STORED AS TOLERANT` and `STORED AS PARQUET`.
+pub fn session_context() -> SessionContext {
+    session_context_with_config(session_config())
+}
+
+/// The configuration of [`session_context`], for more to be set on it.
+///
+/// DataFusion's own, but for what gives wrong answers in its version 55: dynamic filters of MIN
+/// and MAX drop rows, of ordinary Parquet too, when several columns are asked for or a part of the
+/// data holds only nulls (apache/datafusion issues 25147, 24816).
+pub fn session_config() -> SessionConfig {
+    let mut config = SessionConfig::new();
+    config.options_mut().optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    config
+}
+
+/// [`session_context`] with a configuration of the caller's, best begun from [`session_config`].
+pub fn session_context_with_config(config: SessionConfig) -> SessionContext {
+    let ctx = SessionContext::new_with_config(config);
+    register(&ctx);
+    ctx
+}
+
+/// Teaches a session to read packed files: `STORED AS TOLERANT`, `STORED AS PARQUET` and files
+/// named by path in SQL.
+///
+/// From here on the session's Parquet files, also ordinary ones, are read through
+/// [`TolerantFormat`](super::TolerantFormat). Tables that were created before stay as they are, and
+/// so does the session's configuration; see [`session_config`].
+pub fn register(ctx: &SessionContext) {
+    let state = ctx.state_ref();
+    let mut state = state.write();
+    for factory in [TolerantFormatFactory::tolerant(), TolerantFormatFactory::parquet()] {
+        state
+            .register_file_format(Arc::new(factory), true)
+            .expect("a format that may overwrite is always accepted");
+    }
+    for name in ["TOLERANT", "PARQUET"] {
+        state
+            .table_factories_mut()
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(DefaultTableFactory::new()));
+    }
+    // A path as a table name: what SessionContext::enable_url_table does, for a session that is.
+    let files = Arc::new(DynamicListTableFactory::default());
+    files.session_store().with_state(ctx.state_weak_ref());
+    let catalogs = Arc::clone(state.catalog_list());
+    state.register_catalog_list(Arc::new(DynamicFileCatalog::new(catalogs, files)));
+}

@@ -1,0 +1,85 @@
+//! Files that appear complete or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::error::{FileError, Result};
+
+/// A file being written beside its final place. [`commit`](Self::commit) makes it appear there,
+/// complete and durable; dropped before that, nothing remains.
+#[derive(Debug)]
+pub struct AtomicFile {
+    writer: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl AtomicFile {
+    /// Starts a file that will be at `path`, in a folder that exists already.
+    ///
+    /// # Errors
+    /// [`FileError::Io`] when the folder does not exist or cannot be written to, and
+    /// [`FileError::InvalidInput`] when `path` is a folder.
+    pub fn create(path: &Path) -> Result<Self> {
+        if path.is_dir() || path.file_name().is_none() {
+            return Err(FileError::invalid(format!(
+                "{}: is a folder; name the file to write",
+                path.display()
+            )));
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".tolerant-").suffix(".tmp");
+        // A temporary file is private by default; a result has the permissions of any new file.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder
+            .tempfile_in(folder_of(path))
+            .map_err(FileError::io(format!("{}: cannot create", path.display())))?;
+        Ok(Self {
+            writer: BufWriter::with_capacity(1 << 20, file),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Makes the file appear under its name: flush, fsync, rename, fsync of the folder.
+    ///
+    /// # Errors
+    /// [`FileError::Io`]; the file is then not there, and what was there before still is.
+    pub fn commit(self) -> Result<()> {
+        let failed = || FileError::io(format!("{}: cannot write", self.path.display()));
+        let file = self
+            .writer
+            .into_inner()
+            .map_err(|e| failed()(e.into_error()))?;
+        file.as_file().sync_all().map_err(failed())?;
+        file.persist(&self.path).map_err(|e| failed()(e.error))?;
+        sync_folder(folder_of(&self.path)).map_err(failed())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// A rename is durable once its folder is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}

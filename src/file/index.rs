@@ -1,0 +1,140 @@
+//! The block index: bounds, ranges, statistics and checksums of everything in a packed file.
+//!
+//! One compact structure instead of a document for each column: a table may have 60,000 of them.
+
+use arrow::datatypes::SchemaRef;
+
+use crate::codec::{ElementType, ErrorBound, PayloadKind, ValueRange};
+
+/// All that a packed file knows of its columns beyond Parquet's own footer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Index {
+    /// The schema as the user wrote it.
+    pub schema: SchemaRef,
+    /// Rows of every block but the last of a row group.
+    pub block_rows: usize,
+    /// One for each top-level field of the schema.
+    pub columns: Vec<IndexColumn>,
+}
+
+/// What the index holds of one top-level column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexColumn {
+    Packed(PackedColumn),
+    Ordinary(OrdinaryColumn),
+}
+
+/// A column of payloads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackedColumn {
+    pub element: ElementType,
+    /// What was asked for.
+    pub bound: ErrorBound,
+    /// Finite values only. The range that a `rel` bound is relative to if `range_declared`, else
+    /// the range seen over the file.
+    pub range: ValueRange,
+    /// Whether the range was known beforehand. If not, a `rel` bound is relative to the range of
+    /// each row group, which is at most that of the column: the stricter promise.
+    pub range_declared: bool,
+    /// The largest |x - x'| allowed: one for the file, or one for each row group where those
+    /// differ. 0 is lossless.
+    pub abs_bounds: Vec<f64>,
+    /// The largest |x - x'| found.
+    pub max_error: f64,
+    /// For each row group its blocks, in row order.
+    pub row_groups: Vec<Vec<Block>>,
+}
+
+impl PackedColumn {
+    /// The absolute bound in force in row group `i`.
+    pub fn abs_bound(&self, i: usize) -> f64 {
+        self.abs_bounds
+            .get(i)
+            .or(self.abs_bounds.first())
+            .copied()
+            .unwrap_or(0.0)
+    }
+
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.row_groups.iter().flatten()
+    }
+
+    pub fn nulls(&self) -> u64 {
+        self.blocks().map(|block| block.nulls as u64).sum()
+    }
+
+    pub fn outliers(&self) -> u64 {
+        self.blocks().map(|block| block.outliers as u64).sum()
+    }
+
+    /// Bytes of the column's pages, headers included.
+    pub fn packed_bytes(&self) -> u64 {
+        self.blocks().map(|block| block.page_len as u64).sum()
+    }
+}
+
+/// One block of a packed column, which is one data page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Block {
+    /// Bytes of the physical page, header included.
+    pub page_len: usize,
+    /// Bytes of the payload at its end; 0 where all rows are null.
+    pub payload_len: usize,
+    /// CRC-32C of the physical page.
+    pub checksum: u32,
+    pub kind: PayloadKind,
+    pub nulls: usize,
+    pub nans: usize,
+    pub outliers: usize,
+    /// Bit patterns (zero-extended) of the smallest and largest reconstructed value, NaN aside.
+    pub min_max: Option<(u64, u64)>,
+}
+
+/// A column of ordinary Parquet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrdinaryColumn {
+    /// For each row group and leaf, the pages in file order; a dictionary page comes first and
+    /// has no rows.
+    pub row_groups: Vec<Vec<Vec<Page>>>,
+}
+
+impl OrdinaryColumn {
+    pub fn bytes(&self) -> u64 {
+        self.row_groups
+            .iter()
+            .flatten()
+            .flatten()
+            .map(|page| page.len as u64)
+            .sum()
+    }
+}
+
+/// One page of an ordinary column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Page {
+    /// Bytes, header included.
+    pub len: usize,
+    pub rows: usize,
+    /// CRC-32C of the page.
+    pub checksum: u32,
+}
+
+impl Index {
+    pub fn packed(&self) -> impl Iterator<Item = (usize, &PackedColumn)> {
+        self.columns
+            .iter()
+            .enumerate()
+            .filter_map(|(i, column)| match column {
+                IndexColumn::Packed(column) => Some((i, column)),
+                IndexColumn::Ordinary(_) => None,
+            })
+    }
+}
+
+/// Rows of each block of a row group of `rows`.
+pub(super) fn block_lengths(
+    rows: usize,
+    block_rows: usize,
+) -> impl ExactSizeIterator<Item = usize> {
+    (0..rows.div_ceil(block_rows)).map(move |i| block_rows.min(rows - i * block_rows))
+}

@@ -1,0 +1,349 @@
+//! The block index as bytes: arrays by field rather than by column, zstd-compressed as a whole.
+//! `docs/format.md` is the specification. The checksum is that of the [seal](super::seal).
+
+use std::io::Read;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ipc::convert::try_schema_from_flatbuffer_bytes;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+
+use crate::codec::{ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange};
+
+use super::column::element_type;
+use super::error::{FileError, Result};
+use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
+use super::levels::{read_varint, write_varint};
+
+pub(super) const ZSTD_LEVEL: i32 = 9;
+
+/// The index as bytes.
+pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
+    let mut out = Arrays(Vec::new());
+    let schema = schema_to_ipc(&index.schema);
+    out.varints([schema.len(), index.block_rows]);
+    out.0.extend_from_slice(&schema);
+
+    let packed: Vec<&PackedColumn> = index.packed().map(|(_, column)| column).collect();
+    out.0.extend(
+        packed
+            .iter()
+            .map(|c| bound_tag(c.bound) | u8::from(c.range_declared) << 4),
+    );
+    out.words(packed.iter().map(|c| bound_value(c.bound).to_bits()));
+    out.words(packed.iter().map(|c| c.range.min.to_bits()));
+    out.words(packed.iter().map(|c| c.range.max.to_bits()));
+    out.words(packed.iter().map(|c| c.max_error.to_bits()));
+    out.varints(packed.iter().map(|c| c.abs_bounds.len()));
+    out.words(
+        packed
+            .iter()
+            .flat_map(|c| &c.abs_bounds)
+            .map(|b| b.to_bits()),
+    );
+
+    let blocks: Vec<&Block> = packed.iter().flat_map(|c| c.blocks()).collect();
+    out.0.extend(
+        blocks
+            .iter()
+            .map(|b| b.kind as u8 | u8::from(b.min_max.is_some()) << 4),
+    );
+    out.varints(blocks.iter().map(|b| b.payload_len));
+    out.varints(blocks.iter().map(|b| b.page_len - b.payload_len));
+    out.varints(blocks.iter().map(|b| b.nulls));
+    out.varints(blocks.iter().map(|b| b.nans));
+    out.varints(blocks.iter().map(|b| b.outliers));
+    out.words(blocks.iter().filter_map(|b| b.min_max).map(|(min, _)| min));
+    out.words(blocks.iter().filter_map(|b| b.min_max).map(|(_, max)| max));
+    out.words(blocks.iter().map(|b| u64::from(b.checksum)));
+
+    let leaves: Vec<&Vec<Page>> = index
+        .columns
+        .iter()
+        .filter_map(|column| match column {
+            IndexColumn::Ordinary(column) => Some(column.row_groups.iter().flatten()),
+            IndexColumn::Packed(_) => None,
+        })
+        .flatten()
+        .collect();
+    out.varints(leaves.iter().map(|pages| pages.len()));
+    let pages: Vec<&Page> = leaves.into_iter().flatten().collect();
+    out.varints(pages.iter().map(|page| page.len));
+    out.varints(pages.iter().map(|page| page.rows));
+    out.words(pages.iter().map(|page| u64::from(page.checksum)));
+
+    zstd::bulk::compress(&out.0, ZSTD_LEVEL).map_err(FileError::io("compressing the block index"))
+}
+
+/// What the Parquet footer says of the table, and the index is laid out by.
+pub(super) struct Shape<'a> {
+    /// Rows of each row group.
+    pub(super) row_groups: &'a [usize],
+    /// Leaf columns of a top-level field in the Parquet schema.
+    pub(super) leaves: &'a dyn Fn(usize) -> usize,
+    /// Bytes of the file: what an index may hold is limited by it.
+    pub(super) file_len: u64,
+}
+
+/// The index from its bytes.
+pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
+    // A block costs more than 30 bytes of file and less than 60 of index.
+    let limit = shape.file_len.saturating_mul(16).saturating_add(1 << 16);
+    let mut raw = Vec::new();
+    zstd::stream::read::Decoder::new(bytes)
+        .and_then(|decoder| decoder.take(limit).read_to_end(&mut raw))
+        .map_err(|error| FileError::corrupt(format!("block index: {error}")))?;
+    let mut input = Input(&raw);
+
+    let [schema_len, block_rows] = input.varints(2)?[..] else {
+        return Err(cut());
+    };
+    if !(1..=MAX_BLOCK_VALUES).contains(&block_rows) {
+        return Err(FileError::corrupt(format!("blocks of {block_rows} rows")));
+    }
+    let schema: SchemaRef = Arc::new(schema_from_ipc(input.bytes(schema_len)?)?);
+    let elements: Vec<Option<ElementType>> = schema
+        .fields()
+        .iter()
+        .map(|field| element_type(field.data_type()))
+        .collect();
+
+    let blocks_of: Vec<usize> = shape
+        .row_groups
+        .iter()
+        .map(|rows| rows.div_ceil(block_rows))
+        .collect();
+    let mut packed =
+        decode_packed(&mut input, elements.iter().flatten().copied(), &blocks_of)?.into_iter();
+    let ordinary_fields: Vec<usize> = (0..elements.len())
+        .filter(|i| elements[*i].is_none())
+        .map(|i| (shape.leaves)(i))
+        .collect();
+    let mut ordinary = decode_ordinary(&mut input, &ordinary_fields, blocks_of.len())?.into_iter();
+    if !input.0.is_empty() {
+        return Err(cut());
+    }
+    let columns = elements
+        .iter()
+        .map(|element| match element {
+            Some(_) => packed.next().map(IndexColumn::Packed),
+            None => ordinary.next().map(IndexColumn::Ordinary),
+        })
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(cut)?;
+    Ok(Index {
+        schema,
+        block_rows,
+        columns,
+    })
+}
+
+fn decode_packed(
+    input: &mut Input<'_>,
+    elements: impl Iterator<Item = ElementType>,
+    blocks_of: &[usize],
+) -> Result<Vec<PackedColumn>> {
+    let elements: Vec<ElementType> = elements.collect();
+    let n = elements.len();
+    let tags = input.bytes(n)?;
+    let bounds = input.words(n)?;
+    let mins = input.words(n)?;
+    let maxs = input.words(n)?;
+    let max_errors = input.words(n)?;
+    let bound_counts = input.varints(n)?;
+    let mut abs_bounds = input
+        .words(sum(&bound_counts)?)?
+        .into_iter()
+        .map(f64::from_bits);
+
+    let per_column = sum(blocks_of)?;
+    let mut blocks = decode_blocks(input, n.checked_mul(per_column).ok_or_else(cut)?)?.into_iter();
+    (0..n)
+        .map(|i| {
+            Ok(PackedColumn {
+                element: elements[i],
+                bound: bound_from(tags[i] & 15, f64::from_bits(bounds[i]))?,
+                range: ValueRange {
+                    min: f64::from_bits(mins[i]),
+                    max: f64::from_bits(maxs[i]),
+                },
+                range_declared: tags[i] >> 4 == 1,
+                abs_bounds: abs_bounds.by_ref().take(bound_counts[i]).collect(),
+                max_error: f64::from_bits(max_errors[i]),
+                row_groups: blocks_of
+                    .iter()
+                    .map(|n| blocks.by_ref().take(*n).collect())
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+fn decode_blocks(input: &mut Input<'_>, n: usize) -> Result<Vec<Block>> {
+    let tags = input.bytes(n)?.to_vec();
+    let payload_lens = input.varints(n)?;
+    let overheads = input.varints(n)?;
+    let nulls = input.varints(n)?;
+    let nans = input.varints(n)?;
+    let outliers = input.varints(n)?;
+    let ordered = tags.iter().filter(|tag| **tag >> 4 == 1).count();
+    let mut mins = input.words(ordered)?.into_iter();
+    let mut maxs = input.words(ordered)?.into_iter();
+    let checksums = input.words(n)?;
+    (0..n)
+        .map(|i| {
+            Ok(Block {
+                page_len: payload_lens[i].checked_add(overheads[i]).ok_or_else(cut)?,
+                payload_len: payload_lens[i],
+                checksum: u32::try_from(checksums[i]).map_err(|_| cut())?,
+                kind: match tags[i] & 15 {
+                    0 => PayloadKind::Exact,
+                    1 => PayloadKind::Quantized32,
+                    2 => PayloadKind::Quantized64,
+                    _ => return Err(cut()),
+                },
+                nulls: nulls[i],
+                nans: nans[i],
+                outliers: outliers[i],
+                min_max: if tags[i] >> 4 == 1 {
+                    mins.next().zip(maxs.next())
+                } else {
+                    None
+                },
+            })
+        })
+        .collect()
+}
+
+fn decode_ordinary(
+    input: &mut Input<'_>,
+    leaves_of: &[usize],
+    row_groups: usize,
+) -> Result<Vec<OrdinaryColumn>> {
+    let chunks = sum(leaves_of)?.checked_mul(row_groups).ok_or_else(cut)?;
+    let counts = input.varints(chunks)?;
+    let n = sum(&counts)?;
+    let lens = input.varints(n)?;
+    let rows = input.varints(n)?;
+    let checksums = input.words(n)?;
+    let mut pages = (0..n).map(|i| Page {
+        len: lens[i],
+        rows: rows[i],
+        checksum: checksums[i] as u32,
+    });
+    let mut counts = counts.into_iter();
+    let mut chunk = || pages.by_ref().take(counts.next().unwrap_or(0)).collect();
+    Ok(leaves_of
+        .iter()
+        .map(|leaves| OrdinaryColumn {
+            row_groups: (0..row_groups)
+                .map(|_| (0..*leaves).map(|_| chunk()).collect())
+                .collect(),
+        })
+        .collect())
+}
+
+fn bound_tag(bound: ErrorBound) -> u8 {
+    match bound {
+        ErrorBound::Exact => 0,
+        ErrorBound::Rel(_) => 1,
+        ErrorBound::Abs(_) => 2,
+    }
+}
+
+fn bound_value(bound: ErrorBound) -> f64 {
+    match bound {
+        ErrorBound::Exact => 0.0,
+        ErrorBound::Rel(value) | ErrorBound::Abs(value) => value,
+    }
+}
+
+fn bound_from(tag: u8, value: f64) -> Result<ErrorBound> {
+    Ok(match tag {
+        0 => ErrorBound::Exact,
+        1 => ErrorBound::rel(value)?,
+        2 => ErrorBound::abs(value)?,
+        _ => {
+            return Err(FileError::corrupt(format!(
+                "unknown kind of error bound {tag}"
+            )));
+        }
+    })
+}
+
+fn schema_to_ipc(schema: &Schema) -> Vec<u8> {
+    let mut tracker = DictionaryTracker::new(true);
+    let options = IpcWriteOptions::default();
+    IpcDataGenerator::default()
+        .schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options)
+        .ipc_message
+}
+
+fn schema_from_ipc(bytes: &[u8]) -> Result<Schema> {
+    // arrow-ipc panics on types that it does not know, which a forged seal could cover.
+    std::panic::catch_unwind(|| try_schema_from_flatbuffer_bytes(bytes))
+        .map_err(|_| FileError::corrupt("schema in the block index: unknown type"))?
+        .map_err(|error| FileError::corrupt(format!("schema in the block index: {error}")))
+}
+
+fn cut() -> FileError {
+    FileError::corrupt("block index does not fit the table")
+}
+
+fn sum(counts: &[usize]) -> Result<usize> {
+    counts
+        .iter()
+        .try_fold(0usize, |sum, n| sum.checked_add(*n))
+        .ok_or_else(cut)
+}
+
+/// Arrays of numbers, written one after another.
+struct Arrays(Vec<u8>);
+
+impl Arrays {
+    fn varints(&mut self, values: impl IntoIterator<Item = usize>) {
+        values
+            .into_iter()
+            .for_each(|value| write_varint(value as u64, &mut self.0));
+    }
+
+    /// 64-bit words, byte plane by byte plane: what they have in common lies together.
+    fn words(&mut self, values: impl Iterator<Item = u64>) {
+        let values: Vec<u64> = values.collect();
+        for plane in 0..8 {
+            self.0
+                .extend(values.iter().map(|value| (value >> (8 * plane)) as u8));
+        }
+    }
+}
+
+/// The counterpart of [`Arrays`]. Lengths are checked against what is there before anything is
+/// allocated.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn bytes(&mut self, n: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(n).ok_or_else(cut)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn varints(&mut self, n: usize) -> Result<Vec<usize>> {
+        if n > self.0.len() {
+            return Err(cut());
+        }
+        (0..n)
+            .map(|_| usize::try_from(read_varint(&mut self.0)?).map_err(|_| cut()))
+            .collect()
+    }
+
+    fn words(&mut self, n: usize) -> Result<Vec<u64>> {
+        let planes = self.bytes(n.checked_mul(8).ok_or_else(cut)?)?;
+        let word = |i| {
+            (0..8).fold(0, |word, plane| {
+                word | u64::from(planes[plane * n + i]) << (8 * plane)
+            })
+        };
+        Ok((0..n).map(word).collect())
+    }
+}

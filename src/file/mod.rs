@@ -1,0 +1,46 @@
+//! Packed files: the writer, the block index, the seal, and the *virtual file*, which presents a
+//! packed file, byte for byte, as an ordinary Parquet file.
+//!
+//! Knows Arrow, Parquet and object stores, and the [codec](crate::codec) below; no SQL, no tools.
+
+mod atomic;
+mod column;
+mod encode;
+mod error;
+mod footer;
+mod index;
+mod index_codec;
+mod layout;
+mod levels;
+mod object;
+mod open;
+mod options;
+mod page;
+mod plan;
+mod reader;
+mod report;
+mod seal;
+mod source;
+mod statistics;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_forged;
+mod virtual_file;
+mod writer;
+
+pub use atomic::AtomicFile;
+pub use column::{element_type, is_float, raw_bytes};
+pub use encode::finite_range;
+pub use error::{FileError, Result};
+pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
+pub use layout::Layout;
+pub use object::ObjectReader;
+pub use open::Opened;
+pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, WriterOptions};
+pub use plan::Plan;
+pub use reader::{Reader, ReaderBuilder};
+pub use report::{ColumnReport, WriteReport};
+pub use source::ReadAt;
+pub use virtual_file::{VirtualFile, VirtualRead};
+pub use writer::Writer;

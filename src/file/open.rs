@@ -1,0 +1,160 @@
+//! Opening: from the last bytes of a file to all that is known of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use super::error::{FileError, Result};
+use super::footer::{FOOTER_END, MAGIC, PAYLOAD_FIELD};
+use super::index_codec::{self, Shape};
+use super::layout::Layout;
+use super::seal;
+
+/// Bytes that are read from the end of a file at first: enough for most.
+pub(super) const FIRST_READ: u64 = 64 << 10;
+
+/// A Parquet file that has been opened.
+#[derive(Debug, Clone)]
+pub enum Opened {
+    /// Written by Tolerant.
+    Packed(Arc<Layout>),
+    /// Any other Parquet file, with its page indexes.
+    Ordinary(Arc<ParquetMetaData>),
+}
+
+impl Opened {
+    /// The metadata that Parquet readers are to work with.
+    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
+        match self {
+            Self::Packed(layout) => layout.metadata(),
+            Self::Ordinary(metadata) => metadata,
+        }
+    }
+}
+
+/// What comes of looking at the end of a file.
+pub(super) enum Step {
+    Done(Opened),
+    /// Call again with the file's bytes from here to its end.
+    ReadFrom(u64),
+}
+
+/// Opens a file of `len` bytes that ends in `tail`.
+///
+/// # Errors
+/// [`FileError::Corrupt`] for what is no Parquet file, or a damaged one.
+pub(super) fn step(len: u64, tail: &Bytes) -> Result<Step> {
+    let tail_start = len - tail.len() as u64;
+    let end = tail
+        .last_chunk::<FOOTER_END>()
+        .filter(|end| end[4..] == *MAGIC);
+    let Some([a, b, c, d, ..]) = end else {
+        return Err(FileError::corrupt(
+            "not a Parquet file: it does not end in PAR1",
+        ));
+    };
+    let footer_len = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
+    let footer_start = len
+        .checked_sub(footer_len + FOOTER_END as u64)
+        .filter(|start| *start >= MAGIC.len() as u64)
+        .ok_or_else(|| {
+            FileError::corrupt(format!("a footer of {footer_len} bytes in a file of {len}"))
+        })?;
+    if footer_start < tail_start {
+        return Ok(Step::ReadFrom(footer_start));
+    }
+    let footer = tail.slice((footer_start - tail_start) as usize..tail.len() - FOOTER_END);
+    match seal::find(&footer)? {
+        Some(seal) => packed(len, tail, tail_start, footer_start, seal),
+        None => ordinary(len, tail),
+    }
+}
+
+fn packed(
+    len: u64,
+    tail: &Bytes,
+    tail_start: u64,
+    footer_start: u64,
+    seal: seal::Seal,
+) -> Result<Step> {
+    let index_end = seal
+        .index_offset
+        .checked_add(seal.index_len)
+        .filter(|end| *end <= footer_start);
+    let Some(index_end) = index_end else {
+        return Err(FileError::corrupt("the block index lies outside the file"));
+    };
+    if seal.index_offset < tail_start {
+        return Ok(Step::ReadFrom(seal.index_offset));
+    }
+    let sealed = tail.slice((seal.index_offset - tail_start) as usize..);
+    seal::verify(&sealed, seal)?;
+
+    let mut reader = ParquetMetaDataReader::new()
+        .with_column_index_policy(PageIndexPolicy::Optional)
+        .with_offset_index_policy(PageIndexPolicy::Skip);
+    reader.try_parse_sized(&sealed, len)?;
+    let metadata = reader.finish()?;
+    let row_groups = metadata
+        .row_groups()
+        .iter()
+        .map(|row_group| usize::try_from(row_group.num_rows()))
+        .collect::<Result<Vec<usize>, _>>()
+        .map_err(|_| FileError::corrupt("a row group of a negative number of rows"))?;
+    let schema = metadata.file_metadata().schema_descr();
+    let mut leaves = vec![0; schema.root_schema().get_fields().len()];
+    (0..schema.num_columns()).for_each(|leaf| leaves[schema.get_column_root_idx(leaf)] += 1);
+    let shape = Shape {
+        row_groups: &row_groups,
+        leaves: &|field| leaves.get(field).copied().unwrap_or(0),
+        file_len: len,
+    };
+    let index = index_codec::decode(&sealed[..(index_end - seal.index_offset) as usize], &shape)?;
+    Ok(Step::Done(Opened::Packed(Arc::new(Layout::new(
+        &metadata,
+        index,
+        len,
+        seal.index_offset,
+    )?))))
+}
+
+fn ordinary(len: u64, tail: &Bytes) -> Result<Step> {
+    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+    match reader.try_parse_sized(tail, len) {
+        Err(ParquetError::NeedMoreData(needed)) if needed as u64 <= len && needed > tail.len() => {
+            return Ok(Step::ReadFrom(len - needed as u64));
+        }
+        result => result?,
+    }
+    let metadata = reader.finish()?;
+    if looks_packed(&metadata) {
+        return Err(FileError::corrupt(
+            "this file was written by tolerant, but its seal is damaged or of a newer version",
+        ));
+    }
+    Ok(Step::Done(Opened::Ordinary(Arc::new(metadata))))
+}
+
+/// Whether an apparently ordinary file is a packed one whose seal is lost. Each of the signs
+/// stands in another part of the footer.
+fn looks_packed(metadata: &ParquetMetaData) -> bool {
+    let file = metadata.file_metadata();
+    let created = file
+        .created_by()
+        .is_some_and(|by| by.starts_with(seal::CREATED_BY));
+    let entry = file
+        .key_value_metadata()
+        .is_some_and(|entries| entries.iter().any(|e| e.key == seal::KEY));
+    let group = file
+        .schema_descr()
+        .root_schema()
+        .get_fields()
+        .iter()
+        .any(|field| {
+            field.is_group()
+                && matches!(field.get_fields(), [child] if child.name() == PAYLOAD_FIELD)
+        });
+    created || entry || group
+}

@@ -1,0 +1,266 @@
+//! A plain Arrow reader over packed and ordinary Parquet files.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions, RecordBatchReader};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::error::{FileError, Result};
+use super::open::Opened;
+use super::source::ReadAt;
+use super::virtual_file::{VirtualFile, VirtualRead, open_source};
+
+/// Configures a [`Reader`]: columns, row groups, batch size.
+///
+/// ```no_run
+/// # use std::path::Path;
+/// use tolerant::file::ReaderBuilder;
+///
+/// let reader = ReaderBuilder::open(Path::new("table.parquet"))?.with_columns(&["a", "b"])?.build()?;
+/// for batch in reader {
+///     println!("{} rows", batch?.num_rows());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ReaderBuilder {
+    source: AnySource,
+    opened: Opened,
+    metadata: ArrowReaderMetadata,
+    schema: SchemaRef,
+    columns: Option<Vec<usize>>,
+    row_groups: Option<Vec<usize>>,
+    batch_size: usize,
+}
+
+/// Rows of a batch unless told otherwise.
+const BATCH_SIZE: usize = 8192;
+
+impl ReaderBuilder {
+    /// Opens a packed or an ordinary Parquet file.
+    ///
+    /// # Errors
+    /// [`FileError::Io`], and [`FileError::Corrupt`] for what is no Parquet file or a damaged one.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(FileError::io(path.display().to_string()))?;
+        Self::new(Arc::new(file)).map_err(FileError::in_file(path))
+    }
+
+    /// Opens a packed or an ordinary Parquet file from any source of bytes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn new(source: Arc<dyn ReadAt>) -> Result<Self> {
+        let opened = open_source(source.as_ref())?;
+        let metadata =
+            ArrowReaderMetadata::try_new(Arc::clone(opened.metadata()), ArrowReaderOptions::new())?;
+        let (source, schema) = match &opened {
+            Opened::Packed(layout) => (
+                AnySource::Virtual(VirtualFile::from_layout(source, Arc::clone(layout))),
+                Arc::clone(layout.schema()),
+            ),
+            Opened::Ordinary(_) => (AnySource::Ordinary(source), Arc::clone(metadata.schema())),
+        };
+        Ok(Self {
+            source,
+            opened,
+            metadata,
+            schema,
+            columns: None,
+            row_groups: None,
+            batch_size: BATCH_SIZE,
+        })
+    }
+
+    /// The schema of the whole file, as it was written.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    pub fn num_rows(&self) -> u64 {
+        self.opened.metadata().file_metadata().num_rows() as u64
+    }
+
+    /// Reads these top-level columns only, in the file's order.
+    ///
+    /// # Errors
+    /// [`FileError::InvalidInput`] for a name that no column has.
+    pub fn with_columns(mut self, names: &[&str]) -> Result<Self> {
+        let mut columns = names
+            .iter()
+            .map(|name| {
+                self.schema
+                    .index_of(name)
+                    .map_err(|_| FileError::invalid(format!("there is no column named {name:?}")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        columns.sort_unstable();
+        columns.dedup();
+        self.columns = Some(columns);
+        Ok(self)
+    }
+
+    /// Reads these row groups only, in the order given.
+    pub fn with_row_groups(mut self, row_groups: Vec<usize>) -> Self {
+        self.row_groups = Some(row_groups);
+        self
+    }
+
+    /// Rows of a batch: 8,192 unless given.
+    pub fn with_batch_size(mut self, rows: usize) -> Self {
+        self.batch_size = rows;
+        self
+    }
+
+    /// # Errors
+    /// [`FileError::InvalidInput`] for a row group that is not there, and [`FileError::Parquet`].
+    pub fn build(self) -> Result<Reader> {
+        let count = self.opened.metadata().num_row_groups();
+        if let Some(missing) = self.row_groups.iter().flatten().find(|i| **i >= count) {
+            return Err(FileError::invalid(format!(
+                "there is no row group {missing} among {count}"
+            )));
+        }
+        let columns = self
+            .columns
+            .unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&columns)?);
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), columns);
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.source, self.metadata)
+                .with_projection(mask)
+                .with_batch_size(self.batch_size);
+        if let Some(row_groups) = self.row_groups {
+            builder = builder.with_row_groups(row_groups);
+        }
+        Ok(Reader {
+            inner: builder.build()?,
+            schema,
+        })
+    }
+}
+
+/// Record batches of a packed or an ordinary Parquet file, in the schema that was written.
+pub struct Reader {
+    inner: ParquetRecordBatchReader,
+    schema: SchemaRef,
+}
+
+impl Iterator for Reader {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.inner.next()?;
+        Some(batch.and_then(|batch| {
+            // The virtual file says REQUIRED where a column holds no null; the user may not have.
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(
+                Arc::clone(&self.schema),
+                batch.columns().to_vec(),
+                &options,
+            )
+        }))
+    }
+}
+
+impl RecordBatchReader for Reader {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// The bytes of either kind of file, for parquet-rs.
+enum AnySource {
+    Virtual(VirtualFile),
+    Ordinary(Arc<dyn ReadAt>),
+}
+
+impl Length for AnySource {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Virtual(file) => Length::len(file),
+            Self::Ordinary(source) => source.len().unwrap_or(0),
+        }
+    }
+}
+
+impl ChunkReader for AnySource {
+    type T = AnyRead;
+
+    fn get_read(&self, start: u64) -> Result<AnyRead, ParquetError> {
+        match self {
+            Self::Virtual(file) => Ok(AnyRead::Virtual(file.get_read(start)?)),
+            Self::Ordinary(source) => {
+                let len = source.len()?;
+                let end = start.saturating_add(ORDINARY_READ).min(len);
+                let bytes = source.read_at(start.min(end)..end)?;
+                Ok(AnyRead::Ordinary {
+                    source: Arc::clone(source),
+                    position: end,
+                    len,
+                    bytes,
+                })
+            }
+        }
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        match self {
+            Self::Virtual(file) => file.get_bytes(start, length),
+            Self::Ordinary(source) => {
+                Ok(source.read_at(start..start.saturating_add(length as u64))?)
+            }
+        }
+    }
+}
+
+/// Bytes that a sequential read of an ordinary file takes at a time: page headers, mostly.
+const ORDINARY_READ: u64 = 8 << 10;
+
+/// Sequential reading of either kind of file.
+enum AnyRead {
+    Virtual(VirtualRead),
+    Ordinary {
+        source: Arc<dyn ReadAt>,
+        position: u64,
+        len: u64,
+        bytes: Bytes,
+    },
+}
+
+impl std::io::Read for AnyRead {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Virtual(read) => read.read(to),
+            Self::Ordinary {
+                source,
+                position,
+                len,
+                bytes,
+            } => {
+                if bytes.is_empty() && *position < *len {
+                    let end = (*position + ORDINARY_READ).min(*len);
+                    *bytes = source.read_at(*position..end)?;
+                    *position = end;
+                }
+                let n = bytes.len().min(to.len());
+                to[..n].copy_from_slice(&bytes.split_to(n));
+                Ok(n)
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What a writer did.
+
+use arrow::datatypes::DataType;
+
+use crate::codec::{ErrorBound, ValueRange};
+
+/// What was written, and how near to the original it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WriteReport {
+    pub rows: u64,
+    /// Bytes of the table in Arrow's memory format, without slack.
+    pub raw_bytes: u64,
+    /// Bytes of the whole file.
+    pub file_bytes: u64,
+    /// One for each top-level column, in order.
+    pub columns: Vec<ColumnReport>,
+}
+
+/// What became of one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnReport {
+    pub name: String,
+    pub data_type: DataType,
+    /// None for a column of ordinary Parquet.
+    pub bound: Option<ErrorBound>,
+    /// The largest |x - x'| allowed, over all row groups; None for lossless columns.
+    pub abs_bound: Option<f64>,
+    /// Of the finite values seen; empty for columns that are not floats.
+    pub range: ValueRange,
+    /// Whether the range was given beforehand. If not, each row group's own range was used.
+    pub range_declared: bool,
+    /// The largest |x - x'| found.
+    pub max_error: f64,
+    /// Values stored bit-exactly because quantizing them would break the bound.
+    pub outliers: u64,
+    pub nulls: u64,
+    /// Bytes in Arrow's memory format, without slack.
+    pub raw_bytes: u64,
+    /// Bytes of the column's pages in the file.
+    pub packed_bytes: u64,
+}

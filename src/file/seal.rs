@@ -1,0 +1,96 @@
+//! The seal: one checksum over everything behind the data pages, and the way to find it.
+//!
+//! parquet-rs writes no checksums, so a damaged footer would be read as another table. The footer's
+//! key-value entry `tolerant` therefore holds where the block index starts and a CRC-32C of all
+//! bytes from there to the end of the file, its own eight digits taken as zeros. Readers find it by
+//! its text, before any of those bytes is parsed.
+
+use super::error::{FileError, Result};
+
+/// The key of the entry in the Parquet footer.
+pub(super) const KEY: &str = "tolerant";
+
+/// What every packed file's `created_by` starts with. With the key it tells a damaged packed file
+/// from an ordinary one.
+pub(super) const CREATED_BY: &str = "tolerant version";
+
+/// Names the format version of the file as a whole.
+const MARKER: &str = "TOLERANT1";
+
+/// Where the block index lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seal {
+    pub(super) index_offset: u64,
+    pub(super) index_len: u64,
+}
+
+impl Seal {
+    /// The entry's value, its checksum still zeros.
+    pub(super) fn blank(self) -> String {
+        format!(
+            "{MARKER} {:016x} {:016x} 00000000",
+            self.index_offset, self.index_len
+        )
+    }
+}
+
+/// Fills in the checksum. `tail` is everything from the block index to the end of the file.
+pub(super) fn close(tail: &mut [u8], seal: Seal) -> Result<()> {
+    let checksum = crc32c::crc32c(tail);
+    let blank = seal.blank();
+    let at = rfind(tail, blank.as_bytes())
+        .ok_or_else(|| FileError::invalid("the footer lost its entry for the block index"))?;
+    let end = at + blank.len();
+    tail[end - 8..end].copy_from_slice(format!("{checksum:08x}").as_bytes());
+    Ok(())
+}
+
+/// The seal in a footer, not yet verified, or None where there is none.
+///
+/// # Errors
+/// [`FileError::Corrupt`] for an entry that cannot be read.
+pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
+    let Some(at) = rfind(footer, MARKER.as_bytes()) else {
+        return Ok(None);
+    };
+    let digits = |start: usize| {
+        footer
+            .get(at + start..at + start + 16)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| FileError::corrupt("the entry for the block index is damaged"))
+    };
+    Ok(Some(Seal {
+        index_offset: digits(MARKER.len() + 1)?,
+        index_len: digits(MARKER.len() + 18)?,
+    }))
+}
+
+/// Verifies `tail`, everything from the block index to the end of the file.
+pub(super) fn verify(tail: &[u8], seal: Seal) -> Result<()> {
+    let damaged = || FileError::corrupt("checksum of footer and block index does not match");
+    let blank = seal.blank();
+    let prefix = &blank.as_bytes()[..blank.len() - 8];
+    let at = rfind(tail, prefix).ok_or_else(damaged)? + prefix.len();
+    let digits = tail.get(at..at + 8).ok_or_else(damaged)?;
+    let stored = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    // Upper-case digits would be a second spelling of the same number: damage that goes unseen.
+    let canonical = stored.filter(|stored| format!("{stored:08x}").as_bytes() == digits);
+    let actual = crc32c::crc32c_append(
+        crc32c::crc32c_append(crc32c::crc32c(&tail[..at]), b"00000000"),
+        &tail[at + 8..],
+    );
+    if canonical == Some(actual) {
+        Ok(())
+    } else {
+        Err(damaged())
+    }
+}
+
+fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .rposition(|window| window == needle)
+}

@@ -1,0 +1,71 @@
+//! Where bytes come from when nothing is awaited.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// Random access to a file's bytes, from any number of threads.
+pub trait ReadAt: Send + Sync {
+    /// The file's length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The bytes of `range`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] where the file ends before the range does.
+    fn read_at(&self, range: Range<u64>) -> io::Result<Bytes>;
+}
+
+impl ReadAt for Bytes {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self[..].len() as u64)
+    }
+
+    fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
+        if range.start <= range.end && range.end <= self[..].len() as u64 {
+            Ok(self.slice(range.start as usize..range.end as usize))
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+}
+
+impl ReadAt for File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
+        // The range may come from a damaged file: it earns its memory by lying within this one.
+        if range.start > range.end || range.end > ReadAt::len(self)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        #[cfg(unix)]
+        std::os::unix::fs::FileExt::read_exact_at(self, &mut bytes, range.start)?;
+        #[cfg(windows)]
+        read_exact_at(self, &mut bytes, range.start)?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !bytes.is_empty() {
+        match file.seek_read(bytes, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => {
+                bytes = &mut bytes[n..];
+                offset += n as u64;
+            }
+        }
+    }
+    Ok(())
+}

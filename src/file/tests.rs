@@ -1,0 +1,278 @@
+//! Protects the file layer end to end: what is written is what is read, by every way of reading.
+
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use bytes::Bytes;
+use object_store::memory::InMemory;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::*;
+use crate::codec::ErrorBound;
+
+/// A table of every kind of column, with nulls in most.
+pub(super) fn table(rows: usize) -> RecordBatch {
+    let some = |i: usize| !i.is_multiple_of(7);
+    let x = |i: usize| (i as f64 / 50.0).sin() * 10.0;
+    let columns: Vec<(&str, ArrayRef, bool)> = vec![
+        (
+            "f32",
+            Arc::new(
+                (0..rows)
+                    .map(|i| some(i).then(|| x(i) as f32))
+                    .collect::<Float32Array>(),
+            ),
+            true,
+        ),
+        (
+            "f64",
+            Arc::new(Float64Array::from_iter_values((0..rows).map(x))),
+            false,
+        ),
+        (
+            "f16",
+            Arc::new(
+                (0..rows)
+                    .map(|i| some(i + 3).then(|| half::f16::from_f64(x(i))))
+                    .collect::<Float16Array>(),
+            ),
+            true,
+        ),
+        (
+            "name",
+            Arc::new(
+                (0..rows)
+                    .map(|i| some(i).then(|| format!("n{}", i % 13)))
+                    .collect::<StringArray>(),
+            ),
+            true,
+        ),
+        (
+            "i8",
+            Arc::new(
+                (0..rows)
+                    .map(|i| some(i).then_some((i % 250) as u8 as i8))
+                    .collect::<Int8Array>(),
+            ),
+            true,
+        ),
+        (
+            "u16",
+            Arc::new(UInt16Array::from_iter_values((0..rows).map(|i| i as u16))),
+            true,
+        ),
+        (
+            "u64",
+            Arc::new(UInt64Array::from_iter_values(
+                (0..rows).map(|i| u64::MAX - i as u64),
+            )),
+            true,
+        ),
+        (
+            "when",
+            Arc::new(
+                TimestampMicrosecondArray::from_iter_values(
+                    (0..rows as i64).map(|i| i * 1_000_003),
+                )
+                .with_timezone("UTC"),
+            ),
+            true,
+        ),
+        (
+            "date",
+            Arc::new(Date32Array::from_iter_values(
+                (0..rows as i32).map(|i| i - 100),
+            )),
+            true,
+        ),
+        (
+            "flag",
+            Arc::new(
+                (0..rows)
+                    .map(|i| some(i).then_some(i % 3 == 0))
+                    .collect::<BooleanArray>(),
+            ),
+            true,
+        ),
+        (
+            "void",
+            Arc::new((0..rows).map(|_| None::<f32>).collect::<Float32Array>()),
+            true,
+        ),
+        (
+            "list",
+            Arc::new({
+                let mut list = ListBuilder::new(Int32Builder::new());
+                for i in 0..rows {
+                    (0..i % 4).for_each(|j| list.values().append_value((i * j) as i32));
+                    list.append(some(i));
+                }
+                list.finish()
+            }),
+            true,
+        ),
+    ];
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array, nullable)| Field::new(*name, array.data_type().clone(), *nullable))
+        .collect();
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, array, _)| array).collect(),
+    )
+    .unwrap()
+}
+
+pub(super) fn pack(batch: &RecordBatch, options: WriterOptions) -> (Bytes, WriteReport) {
+    let mut writer = Writer::try_new(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(batch).unwrap();
+    let (bytes, report) = writer.close().unwrap();
+    (Bytes::from(bytes), report)
+}
+
+fn small_blocks() -> WriterOptions {
+    WriterOptions::new()
+        .with_block_rows(100)
+        .with_row_group_rows(300)
+}
+
+fn read(bytes: &Bytes) -> RecordBatch {
+    let reader = ReaderBuilder::new(Arc::new(bytes.clone()))
+        .unwrap()
+        .build()
+        .unwrap();
+    let schema = reader.schema();
+    arrow::compute::concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>().unwrap())
+        .unwrap()
+}
+
+#[test]
+fn exact_bounds_give_the_table_back() {
+    for rows in [0, 1, 99, 100, 101, 1000] {
+        let batch = table(rows);
+        let (bytes, report) = pack(&batch, small_blocks().with_bound(ErrorBound::Exact));
+        assert_eq!(read(&bytes), batch, "{rows} rows");
+        assert_eq!(report.rows, rows as u64);
+        assert_eq!(report.file_bytes, bytes.len() as u64);
+    }
+}
+
+#[test]
+fn lossy_columns_stay_within_their_bound() {
+    let batch = table(1000);
+    let (bytes, report) = pack(
+        &batch,
+        small_blocks().with_bound(ErrorBound::rel(1e-3).unwrap()),
+    );
+    let back = read(&bytes);
+    let (x, y) = (
+        batch["f64"].as_primitive::<arrow::datatypes::Float64Type>(),
+        back["f64"].as_primitive::<arrow::datatypes::Float64Type>(),
+    );
+    let bound = report.columns[1].abs_bound.unwrap();
+    assert!(bound <= 0.02 && bound > 0.0);
+    assert!(
+        x.values()
+            .iter()
+            .zip(y.values())
+            .all(|(x, y)| (x - y).abs() <= bound)
+    );
+    assert_eq!(batch["void"].to_data(), back["void"].to_data());
+    assert_eq!(batch["name"].to_data(), back["name"].to_data());
+}
+
+#[test]
+fn projection_and_row_groups() {
+    let batch = table(1000);
+    let (bytes, _) = pack(&batch, small_blocks().with_bound(ErrorBound::Exact));
+    let reader = ReaderBuilder::new(Arc::new(bytes)).unwrap();
+    let reader = reader
+        .with_columns(&["u64", "f32"])
+        .unwrap()
+        .with_row_groups(vec![1, 3])
+        .build()
+        .unwrap();
+    let schema = reader.schema();
+    let back =
+        arrow::compute::concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>().unwrap())
+            .unwrap();
+    let rows = arrow::compute::concat_batches(
+        &batch.schema(),
+        &[batch.slice(300, 300), batch.slice(900, 100)],
+    )
+    .unwrap();
+    assert_eq!(back, rows.project(&[0, 6]).unwrap());
+}
+
+/// The bytes of the virtual file are what an ordinary Parquet reader takes, whatever pieces it
+/// reads them in.
+#[test]
+fn virtual_bytes_are_an_ordinary_parquet_file() {
+    let batch = table(1000);
+    let (bytes, _) = pack(&batch, small_blocks());
+    let expected = read(&bytes);
+    let file = VirtualFile::new(Arc::new(bytes)).unwrap();
+    let whole = file.read(0..file.len().unwrap()).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(whole.clone())
+        .unwrap()
+        .build()
+        .unwrap();
+    let batches = reader.collect::<Result<Vec<_>, _>>().unwrap();
+    let found = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    assert_eq!(found.columns(), expected.columns());
+
+    for step in [1usize, 7, 1000, 4099] {
+        let pieces = (0..whole.len()).step_by(step).flat_map(|start| {
+            file.read(start as u64..whole.len().min(start + step) as u64)
+                .unwrap()
+        });
+        assert!(pieces.eq(whole.iter().copied()), "pieces of {step}");
+    }
+}
+
+#[test]
+fn object_stores_read_the_same() {
+    let batch = table(1000);
+    let (bytes, _) = pack(&batch, small_blocks());
+    let expected = read(&bytes);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let batches: Vec<RecordBatch> = runtime.block_on(async {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let path = ObjectPath::from("table.parquet");
+        store.put(&path, bytes.into()).await.unwrap();
+        let object = store.head(&path).await.unwrap();
+        let reader = ObjectReader::new(store, object);
+        let stream = ParquetRecordBatchStreamBuilder::new(reader)
+            .await
+            .unwrap()
+            .build()
+            .unwrap();
+        futures::TryStreamExt::try_collect(stream).await.unwrap()
+    });
+    let found = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    assert_eq!(found.columns(), expected.columns());
+}
+
+#[test]
+fn schema_survives() {
+    let field = Field::new(
+        "t",
+        DataType::Timestamp(TimeUnit::Nanosecond, Some("Europe/Paris".into())),
+        true,
+    )
+    .with_metadata([("unit".to_owned(), "s".to_owned())].into());
+    let schema = Arc::new(Schema::new_with_metadata(
+        vec![field],
+        [("pandas".to_owned(), "{}".to_owned())].into(),
+    ));
+    let array = TimestampNanosecondArray::from(vec![Some(1), None]).with_timezone("Europe/Paris");
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(array)]).unwrap();
+    let (bytes, _) = pack(&batch, WriterOptions::new());
+    assert_eq!(read(&bytes).schema(), schema);
+}

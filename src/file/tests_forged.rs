@@ -1,0 +1,118 @@
+//! Protects against forgery: files whose checksums match, but whose index, footer or pages lie.
+//! They may be refused or read as something else, but nothing panics.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::open::{FIRST_READ, Step, step};
+use super::seal::{self, Seal};
+use super::tests::{pack, table};
+use super::*;
+
+/// A packed file, taken apart.
+struct Parts {
+    data: Vec<u8>,
+    index: Vec<u8>,
+    /// Footer and what surrounds it.
+    end: Vec<u8>,
+    seal: Seal,
+}
+
+fn parts() -> Parts {
+    let (bytes, _) = pack(
+        &table(250),
+        WriterOptions::new()
+            .with_block_rows(64)
+            .with_row_group_rows(128),
+    );
+    let seal = seal::find(&bytes).unwrap().unwrap();
+    let index_end = (seal.index_offset + seal.index_len) as usize;
+    Parts {
+        data: bytes[..seal.index_offset as usize].to_vec(),
+        index: zstd::stream::decode_all(&bytes[seal.index_offset as usize..index_end]).unwrap(),
+        end: bytes[index_end..].to_vec(),
+        seal,
+    }
+}
+
+/// Puts a file together again, with a seal that fits.
+fn sealed(parts: &Parts, index: &[u8], end: &[u8]) -> Option<Bytes> {
+    let index = zstd::bulk::compress(index, super::index_codec::ZSTD_LEVEL).unwrap();
+    let new = Seal {
+        index_offset: parts.data.len() as u64,
+        index_len: index.len() as u64,
+    };
+    let mut tail = [index.as_slice(), end].concat();
+    let old = parts.seal.blank();
+    let prefix = &old.as_bytes()[..old.len() - 8];
+    let at = tail
+        .windows(prefix.len())
+        .rposition(|window| window == prefix)?;
+    tail[at..at + old.len()].copy_from_slice(new.blank().as_bytes());
+    seal::close(&mut tail, new).ok()?;
+    Some(Bytes::from([parts.data.as_slice(), &tail].concat()))
+}
+
+/// Reads everything that can be read, by both ways.
+fn read_all(bytes: Bytes) -> bool {
+    let reader = ReaderBuilder::new(Arc::new(bytes.clone())).and_then(ReaderBuilder::build);
+    let read = reader.is_ok_and(|reader| reader.take(100).all(|batch| batch.is_ok()));
+    if let Ok(file) = VirtualFile::new(Arc::new(bytes))
+        && let Ok(len) = file.len()
+    {
+        let _ = file.read(0..len.min(1 << 24));
+    }
+    read
+}
+
+#[test]
+fn an_honest_file_survives_the_forging() {
+    let parts = parts();
+    assert!(read_all(sealed(&parts, &parts.index, &parts.end).unwrap()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn forged_indexes(damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let parts = parts();
+        let mut index = parts.index.clone();
+        for (at, byte) in damages {
+            let at = at.index(index.len());
+            index[at] = byte;
+        }
+        if let Some(bytes) = sealed(&parts, &index, &parts.end) {
+            read_all(bytes);
+        }
+    }
+
+    #[test]
+    fn forged_footers(damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let parts = parts();
+        let mut end = parts.end.clone();
+        for (at, byte) in damages {
+            let at = at.index(end.len());
+            end[at] = byte;
+        }
+        if let Some(bytes) = sealed(&parts, &parts.index, &end) {
+            read_all(bytes);
+        }
+    }
+
+    #[test]
+    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000), magic in any::<bool>()) {
+        let mut bytes = bytes;
+        if magic {
+            let len = (bytes.len() / 2) as u32;
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(b"PAR1");
+        }
+        let tail = Bytes::from(bytes);
+        prop_assert!(tail.len() as u64 <= FIRST_READ);
+        let opened = step(tail.len() as u64, &tail);
+        prop_assert!(!matches!(opened, Ok(Step::Done(Opened::Packed(_)))));
+    }
+}

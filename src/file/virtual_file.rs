@@ -1,0 +1,164 @@
+//! The virtual file, read synchronously.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::error::{FileError, Result};
+use super::layout::Layout;
+use super::open::{self, Opened, Step};
+use super::source::ReadAt;
+
+/// A packed file, presented as the ordinary Parquet file that it stands for.
+///
+/// Its bytes, [`read`](Self::read) from `0` to [`len`](Self::len), are a valid Parquet file that
+/// any reader takes; only what is read is decoded. Cheap to clone, and safe to share among threads.
+#[derive(Clone)]
+pub struct VirtualFile {
+    source: Arc<dyn ReadAt>,
+    layout: Arc<Layout>,
+}
+
+impl VirtualFile {
+    /// Opens a packed file.
+    ///
+    /// # Errors
+    /// [`FileError::Io`], [`FileError::Corrupt`], and [`FileError::InvalidInput`] for an ordinary
+    /// Parquet file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(FileError::io(path.display().to_string()))?;
+        Self::new(Arc::new(file)).map_err(FileError::in_file(path))
+    }
+
+    /// Opens a packed file from any source of bytes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn new(source: Arc<dyn ReadAt>) -> Result<Self> {
+        match open_source(source.as_ref())? {
+            Opened::Packed(layout) => Ok(Self { source, layout }),
+            Opened::Ordinary(_) => Err(FileError::invalid(
+                "an ordinary Parquet file, which any Parquet reader reads as it is",
+            )),
+        }
+    }
+
+    /// The virtual file of a layout that was read before from the same source.
+    pub fn from_layout(source: Arc<dyn ReadAt>, layout: Arc<Layout>) -> Self {
+        Self { source, layout }
+    }
+
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// Bytes of the virtual file.
+    ///
+    /// # Errors
+    /// [`FileError::Parquet`] when the virtual footer cannot be written.
+    #[expect(clippy::len_without_is_empty, reason = "a Parquet file is never empty")]
+    pub fn len(&self) -> Result<u64> {
+        self.layout.len()
+    }
+
+    /// The virtual file's bytes of `range`.
+    ///
+    /// # Errors
+    /// [`FileError::InvalidInput`] for a range beyond the end, [`FileError::Io`], and
+    /// [`FileError::Corrupt`] where a checksum does not match.
+    pub fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let plan = self.layout.plan(std::slice::from_ref(&range))?;
+        let fetched = plan
+            .fetches()
+            .iter()
+            .map(|fetch| {
+                self.source
+                    .read_at(fetch.clone())
+                    .map_err(FileError::io("reading"))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut bytes = self.layout.assemble(&plan, &fetched)?;
+        bytes
+            .pop()
+            .ok_or_else(|| FileError::corrupt("nothing was read"))
+    }
+}
+
+/// Reads the tail of a file, as much of it as it takes.
+pub(super) fn open_source(source: &dyn ReadAt) -> Result<Opened> {
+    let len = source.len().map_err(FileError::io("reading"))?;
+    let mut start = len.saturating_sub(open::FIRST_READ);
+    loop {
+        let tail = source
+            .read_at(start..len)
+            .map_err(FileError::io("reading"))?;
+        match open::step(len, &tail)? {
+            Step::Done(opened) => return Ok(opened),
+            Step::ReadFrom(earlier) if earlier < start => start = earlier,
+            Step::ReadFrom(_) => return Err(FileError::corrupt("the footer does not end")),
+        }
+    }
+}
+
+impl Length for VirtualFile {
+    fn len(&self) -> u64 {
+        // parquet-rs asks for it to find the footer only, and is given the metadata beforehand.
+        self.layout.len().unwrap_or(self.layout.pages_end)
+    }
+}
+
+impl ChunkReader for VirtualFile {
+    type T = VirtualRead;
+
+    fn get_read(&self, start: u64) -> Result<VirtualRead, ParquetError> {
+        Ok(VirtualRead {
+            file: self.clone(),
+            position: start,
+            buffer: Bytes::new(),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let end = start
+            .checked_add(length as u64)
+            .ok_or_else(|| FileError::invalid("read beyond the end"))?;
+        Ok(self.read(start..end)?)
+    }
+}
+
+/// Sequential reading from a [`VirtualFile`]; what parquet-rs parses page headers from.
+pub struct VirtualRead {
+    file: VirtualFile,
+    position: u64,
+    buffer: Bytes,
+}
+
+impl Read for VirtualRead {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            // Small pieces: a page header, read byte by byte, should not decode the page.
+            let len = self.file.len().map_err(io::Error::other)?;
+            let end = self
+                .position
+                .saturating_add(to.len().max(32) as u64)
+                .min(len);
+            if self.position >= end {
+                return Ok(0);
+            }
+            self.buffer = self
+                .file
+                .read(self.position..end)
+                .map_err(io::Error::other)?;
+            self.position = end;
+        }
+        let n = self.buffer.len().min(to.len());
+        to[..n].copy_from_slice(&self.buffer.split_to(n));
+        Ok(n)
+    }
+}

@@ -1,0 +1,173 @@
+//! Any tables in, one packed file out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Instant;
+
+use crate::codec::{ErrorBound, ValueRange};
+use crate::file::{AtomicFile, WriteReport, Writer, WriterOptions, is_float};
+
+use super::error::{Result, ToolError};
+use super::input::{Input, TableFile};
+use super::{names, paths, ranges};
+
+/// What to compress, into which file, and how closely.
+#[derive(Debug, Clone)]
+pub struct CompressOptions {
+    /// Files, globs and folders: see [`Input::open`].
+    pub inputs: Vec<PathBuf>,
+    /// The file to write; it appears complete or not at all, and replaces one that is there.
+    pub output: PathBuf,
+    /// The bound of float columns without one of their own.
+    pub bound: ErrorBound,
+    /// Bounds of single columns.
+    pub columns: Vec<(String, ErrorBound)>,
+    /// Rows of a block and of a row group; the writer's own choice unless given.
+    pub block_rows: Option<usize>,
+    pub row_group_rows: Option<usize>,
+}
+
+/// What was written.
+#[derive(Debug, Clone)]
+pub struct CompressReport {
+    pub written: WriteReport,
+    pub seconds: f64,
+}
+
+/// How far [`compress`] is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    pub phase: Phase,
+    /// Rows read in this phase, and all there are to read if that is known.
+    pub rows: u64,
+    pub total: Option<u64>,
+}
+
+/// What [`compress`] is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading columns for their ranges, where the files do not declare them.
+    Ranges,
+    Compressing,
+}
+
+/// Batches read ahead of the writer: it is busy for long at the end of each row group.
+const READ_AHEAD: usize = 2;
+
+/// Compresses all inputs, one after the other, into one packed file.
+///
+/// A `rel` bound is relative to the column's range over all inputs, as their statistics declare it
+/// or, where they do not, as a first pass over the data finds it.
+///
+/// # Errors
+/// When an input cannot be read, the inputs differ in schema, a bound names no column or one that
+/// cannot be lossy, or the output cannot be written; the output is then as it was before.
+pub fn compress(options: &CompressOptions, progress: &(dyn Fn(Progress) + Sync)) -> Result<CompressReport> {
+    let start = Instant::now();
+    let input = Input::open(&options.inputs)?;
+    paths::check_output(&options.output, input.files().iter().map(TableFile::path))?;
+    check_columns(&input, &options.columns)?;
+
+    let relative = relative_columns(&input, options);
+    let mut ranges = input.known_ranges().to_vec();
+    let unknown: Vec<usize> = relative.iter().copied().filter(|&column| ranges[column].is_none()).collect();
+    if !unknown.is_empty() {
+        let rows = AtomicU64::new(0);
+        let found = ranges::read(&input, &unknown, &|read| {
+            let rows = rows.fetch_add(read, Ordering::Relaxed) + read;
+            progress(Progress { phase: Phase::Ranges, rows, total: input.rows() });
+        })?;
+        unknown.iter().zip(found).for_each(|(&column, range)| ranges[column] = Some(range));
+    }
+
+    let declared: Vec<(usize, ValueRange)> =
+        relative.iter().filter_map(|&column| Some((column, ranges[column]?))).collect();
+    let (mut file, mut written) = write(&input, options, &declared, progress)?;
+    // Statistics are another program's word. Where the values do not bear them out, the promise
+    // would be another than the one asked for: once more, with the ranges of the values.
+    let seen: Vec<(usize, ValueRange)> =
+        relative.iter().map(|&column| (column, written.columns[column].range)).collect();
+    if seen.iter().zip(&declared).any(|(seen, declared)| seen != declared && !(seen.1.is_empty() && declared.1.is_empty())) {
+        tracing::warn!("an input's statistics do not match its values; compressing again");
+        drop(file);
+        (file, written) = write(&input, options, &seen, progress)?;
+    }
+    file.commit().map_err(|error| ToolError::file(&options.output, error))?;
+    Ok(CompressReport { written, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// The float columns whose bound depends on their range.
+fn relative_columns(input: &Input, options: &CompressOptions) -> Vec<usize> {
+    let fields = input.schema().fields().iter().enumerate();
+    fields
+        .filter(|(_, field)| {
+            let own = options.columns.iter().find(|(name, _)| name == field.name());
+            let bound = own.map_or(options.bound, |(_, bound)| *bound);
+            is_float(field.data_type()) && matches!(bound, ErrorBound::Rel(_)) && !bound.is_exact()
+        })
+        .map(|(index, _)| index)
+        .collect()
+}
+
+fn check_columns(input: &Input, columns: &[(String, ErrorBound)]) -> Result<()> {
+    for (index, (name, bound)) in columns.iter().enumerate() {
+        let Ok(field) = input.schema().field_with_name(name) else {
+            let all = input.schema().fields().iter().map(|field| field.name().as_str());
+            return Err(ToolError::invalid(format!("no column is named {name:?}{}", names::suggestion(name, all))));
+        };
+        if !is_float(field.data_type()) && !bound.is_exact() {
+            return Err(ToolError::invalid(format!(
+                "column {name:?} is {}, which is always stored exactly; only float columns take the bound {bound}",
+                field.data_type()
+            )));
+        }
+        if columns[..index].iter().any(|(other, _)| other == name) {
+            return Err(ToolError::invalid(format!("column {name:?} is given two bounds; give one")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the whole input to a file that is yet to be committed; reads ahead in another thread.
+fn write(
+    input: &Input,
+    options: &CompressOptions,
+    ranges: &[(usize, ValueRange)],
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(AtomicFile, WriteReport)> {
+    let failed = |error| ToolError::file(&options.output, error);
+    let mut writer_options = WriterOptions::default().with_bound(options.bound);
+    for (name, bound) in &options.columns {
+        writer_options = writer_options.with_column_bound(name, *bound);
+    }
+    for (column, range) in ranges {
+        writer_options = writer_options.with_column_range(input.schema().field(*column).name(), *range);
+    }
+    if let Some(rows) = options.block_rows {
+        writer_options = writer_options.with_block_rows(rows);
+    }
+    if let Some(rows) = options.row_group_rows {
+        writer_options = writer_options.with_row_group_rows(rows);
+    }
+
+    let file = AtomicFile::create(&options.output).map_err(failed)?;
+    let mut writer = Writer::try_new(file, Arc::clone(input.schema()), writer_options).map_err(failed)?;
+    let (batches, received) = sync_channel(READ_AHEAD);
+    thread::scope(|scope| {
+        // Owned by the scope, so that an error of the writer hangs up on the reader.
+        let received = received;
+        scope.spawn(move || input.batches().try_for_each(|batch| batches.send(batch)));
+        let mut rows = 0;
+        for batch in received {
+            let batch = batch?;
+            writer.write(&batch).map_err(failed)?;
+            rows += batch.num_rows() as u64;
+            progress(Progress { phase: Phase::Compressing, rows, total: input.rows() });
+        }
+        Ok::<_, ToolError>(())
+    })?;
+    writer.close().map_err(failed)
+}

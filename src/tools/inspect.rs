@@ -1,0 +1,199 @@
+//! What a packed or ordinary Parquet file holds, from its tail alone: no value is decoded.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+
+use arrow::datatypes::{Field, Schema};
+use parquet::file::metadata::ParquetMetaData;
+use serde::Serialize;
+
+use crate::codec::{ErrorBound, PayloadKind, ValueRange};
+use crate::file::{Index, IndexColumn, Opened, PackedColumn, ReaderBuilder};
+
+use super::error::{Result, ToolError};
+
+/// A Parquet file at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct InspectReport {
+    /// Whether this is a packed file, or ordinary Parquet.
+    pub packed: bool,
+    pub rows: u64,
+    pub row_groups: u64,
+    /// Rows of a block; `None` for ordinary Parquet.
+    pub block_rows: Option<u64>,
+    pub file_bytes: u64,
+    /// The top-level columns.
+    pub columns: Vec<InspectedColumn>,
+}
+
+/// One top-level column. What a file does not say is `None`.
+#[derive(Debug, Clone, Serialize)]
+pub struct InspectedColumn {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub data_type: String,
+    pub nullable: bool,
+    /// The bound asked for; `None` for columns stored as ordinary Parquet.
+    pub bound: Option<String>,
+    /// The largest absolute bound over the row groups; 0 is lossless.
+    pub abs_bound: Option<f64>,
+    /// Smallest and largest finite value of a packed column.
+    pub range: Option<[f64; 2]>,
+    /// Whether a `rel` bound is relative to the whole column's range; if not, each row group's
+    /// own is used, which is the stricter promise.
+    pub range_declared: Option<bool>,
+    pub max_error: Option<f64>,
+    pub outliers: Option<u64>,
+    pub nulls: Option<u64>,
+    /// How its blocks (packed) or its column chunks (ordinary) are coded, and how many each way.
+    pub codecs: BTreeMap<String, u64>,
+    /// Blocks of a packed column.
+    pub blocks: Option<u64>,
+    /// Bytes in Arrow; `None` where they depend on the values, as for strings.
+    pub raw_bytes: Option<u64>,
+    /// Bytes in the file, page headers included.
+    pub packed_bytes: u64,
+}
+
+/// Reads the tail of a packed or ordinary Parquet file.
+///
+/// # Errors
+/// When the file is neither, or is damaged.
+pub fn inspect(path: &Path) -> Result<InspectReport> {
+    let file_bytes = fs::metadata(path).map_err(|error| ToolError::io("open", path, error))?.len();
+    let builder = ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
+    let schema = builder.schema();
+    let (columns, row_groups, block_rows) = match builder.opened() {
+        Opened::Packed(layout) => {
+            let metadata = layout.metadata();
+            (packed_columns(layout.index(), metadata), metadata.num_row_groups(), Some(layout.index().block_rows as u64))
+        }
+        Opened::Ordinary(metadata) => (ordinary_columns(schema, metadata), metadata.num_row_groups(), None),
+    };
+    Ok(InspectReport {
+        packed: block_rows.is_some(),
+        rows: builder.num_rows(),
+        row_groups: row_groups as u64,
+        block_rows,
+        file_bytes,
+        columns,
+    })
+}
+
+fn packed_columns(index: &Index, metadata: &ParquetMetaData) -> Vec<InspectedColumn> {
+    let rows = total_rows(metadata);
+    let mut ordinary = chunks_by_column(metadata);
+    let fields = index.schema.fields().iter().zip(&index.columns).enumerate();
+    fields
+        .map(|(position, (field, column))| match column {
+            IndexColumn::Packed(column) => packed_column(field, column, rows),
+            IndexColumn::Ordinary(column) => {
+                let chunks = ordinary.remove(&position).unwrap_or_default();
+                InspectedColumn { packed_bytes: column.bytes(), ..ordinary_column(field, chunks, rows) }
+            }
+        })
+        .collect()
+}
+
+fn packed_column(field: &Field, column: &PackedColumn, rows: u64) -> InspectedColumn {
+    let mut codecs = BTreeMap::new();
+    for block in column.blocks().filter(|block| block.payload_len > 0) {
+        let codec = match block.kind {
+            PayloadKind::Exact => "exact",
+            PayloadKind::Quantized32 => "quantized32",
+            PayloadKind::Quantized64 => "quantized64",
+        };
+        *codecs.entry(codec.to_string()).or_default() += 1;
+    }
+    let lossy = column.bound != ErrorBound::Exact;
+    InspectedColumn {
+        bound: Some(column.bound.to_string()),
+        abs_bound: Some(column.abs_bounds.iter().copied().fold(0.0, f64::max)),
+        range: Some(column.range).filter(|range: &ValueRange| !range.is_empty()).map(|range| [range.min, range.max]),
+        range_declared: lossy.then_some(column.range_declared),
+        max_error: Some(column.max_error),
+        outliers: Some(column.outliers()),
+        nulls: Some(column.nulls()),
+        codecs,
+        blocks: Some(column.blocks().count() as u64),
+        raw_bytes: raw_bytes(field, rows, Some(column.nulls())),
+        packed_bytes: column.packed_bytes(),
+        ..unknown(field)
+    }
+}
+
+fn ordinary_columns(schema: &Schema, metadata: &ParquetMetaData) -> Vec<InspectedColumn> {
+    let rows = total_rows(metadata);
+    let mut chunks = chunks_by_column(metadata);
+    let fields = schema.fields().iter().enumerate();
+    fields
+        .map(|(position, field)| ordinary_column(field, chunks.remove(&position).unwrap_or_default(), rows))
+        .collect()
+}
+
+/// What Parquet's own metadata says of the leaves of one top-level column.
+#[derive(Default)]
+struct Chunks {
+    bytes: u64,
+    codecs: BTreeMap<String, u64>,
+    /// Of a column with one leaf, while every chunk says it.
+    nulls: Option<u64>,
+    leaves: u64,
+}
+
+fn chunks_by_column(metadata: &ParquetMetaData) -> HashMap<usize, Chunks> {
+    let descriptor = metadata.file_metadata().schema_descr();
+    let mut columns: HashMap<usize, Chunks> = HashMap::new();
+    for leaf in 0..descriptor.num_columns() {
+        let column = columns.entry(descriptor.get_column_root_idx(leaf)).or_default();
+        column.leaves += 1;
+        column.nulls = Some(0).filter(|_| column.leaves == 1);
+        for chunk in metadata.row_groups().iter().map(|group| group.column(leaf)) {
+            column.bytes += u64::try_from(chunk.compressed_size()).unwrap_or(0);
+            *column.codecs.entry(chunk.compression().to_string()).or_default() += 1;
+            let nulls = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+            column.nulls = column.nulls.zip(nulls).map(|(all, nulls)| all + nulls);
+        }
+    }
+    columns
+}
+
+fn ordinary_column(field: &Field, chunks: Chunks, rows: u64) -> InspectedColumn {
+    InspectedColumn {
+        nulls: chunks.nulls,
+        codecs: chunks.codecs,
+        raw_bytes: raw_bytes(field, rows, chunks.nulls),
+        packed_bytes: chunks.bytes,
+        ..unknown(field)
+    }
+}
+
+fn unknown(field: &Field) -> InspectedColumn {
+    InspectedColumn {
+        name: field.name().clone(),
+        data_type: field.data_type().to_string(),
+        nullable: field.is_nullable(),
+        bound: None,
+        abs_bound: None,
+        range: None,
+        range_declared: None,
+        max_error: None,
+        outliers: None,
+        nulls: None,
+        codecs: BTreeMap::new(),
+        blocks: None,
+        raw_bytes: None,
+        packed_bytes: 0,
+    }
+}
+
+/// Arrow's own bytes of a fixed-width column: values, and one bit a row if there are nulls.
+fn raw_bytes(field: &Field, rows: u64, nulls: Option<u64>) -> Option<u64> {
+    let width = field.data_type().primitive_width()? as u64;
+    Some(rows * width + if nulls == Some(0) { 0 } else { rows.div_ceil(8) })
+}
+
+fn total_rows(metadata: &ParquetMetaData) -> u64 {
+    metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum()
+}

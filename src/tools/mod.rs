@@ -1,0 +1,19 @@
+//! The tools behind the command line, as functions: each takes what it is to do and returns a
+//! report; none prints.
+
+pub mod compress;
+mod csv;
+pub mod decompress;
+pub mod error;
+pub mod exact;
+mod infer;
+pub mod input;
+pub mod inspect;
+mod ipc;
+mod names;
+pub mod paths;
+mod ranges;
+mod schema;
+pub mod verify;
+
+pub use error::{Result, ToolError};

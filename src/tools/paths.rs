@@ -1,0 +1,116 @@
+//! From what the user names (files, globs, folders) to the files to read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::{Result, ToolError};
+
+/// The files that `inputs` name, in the order given; a glob or folder gives its files sorted.
+///
+/// A path that exists is taken as it is, even where it holds glob characters. Folders are read
+/// recursively; names that start with `.` or `_` (`_SUCCESS`, `_metadata`) are skipped there.
+/// An input that names no file at all is an error.
+pub fn expand<P: AsRef<Path>>(inputs: &[P]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for input in inputs {
+        let input = input.as_ref();
+        let before = files.len();
+        match fs::metadata(input) {
+            Ok(found) if found.is_dir() => {
+                walk(input, &mut files)?;
+                if files.len() == before {
+                    return Err(ToolError::invalid(format!("the folder {} holds no files", input.display())));
+                }
+            }
+            Ok(_) => files.push(input.to_path_buf()),
+            Err(error) => match input.to_str() {
+                Some(pattern) if pattern.contains(['*', '?', '[']) => expand_glob(pattern, &mut files)?,
+                _ => return Err(ToolError::io("open", input, error)),
+            },
+        }
+    }
+    Ok(files)
+}
+
+fn expand_glob(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
+    let options = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let matches = glob::glob_with(pattern, options)
+        .map_err(|error| ToolError::invalid(format!("{pattern} is not a glob: {error}")))?;
+    let before = files.len();
+    // The glob crate yields its matches in alphabetical order.
+    for entry in matches {
+        let path = entry.map_err(|error| {
+            let path = error.path().to_path_buf();
+            ToolError::io("read", &path, error.into())
+        })?;
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    if files.len() == before {
+        return Err(ToolError::invalid(format!("no file matches {pattern}")));
+    }
+    Ok(())
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let io = |error| ToolError::io("read the folder", folder, error);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let hidden = entry.file_name().as_encoded_bytes().first().is_some_and(|&first| first == b'.' || first == b'_');
+        if !hidden {
+            entries.push(entry);
+        }
+    }
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        // A link to a folder is not followed: it could lead back here, without end.
+        if entry.file_type().map_err(io)?.is_dir() {
+            walk(&path, files)?;
+        } else if path.is_dir() {
+            tracing::warn!("skipping the linked folder {}", path.display());
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// An error where writing to `output` would destroy one of the `inputs`, or cannot work at all.
+pub fn check_output<P: AsRef<Path>>(output: &Path, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+    if output.is_dir() {
+        return Err(ToolError::invalid(format!("{} is a folder; name a file to write", output.display())));
+    }
+    let parent = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !parent.is_dir() {
+        return Err(ToolError::invalid(format!(
+            "cannot write {}: the folder {} does not exist; create it first",
+            output.display(),
+            parent.display()
+        )));
+    }
+    let Ok(target) = output.canonicalize() else { return Ok(()) };
+    if !target.is_file() {
+        return Err(ToolError::invalid(format!("{} is not an ordinary file; name another", output.display())));
+    }
+    for input in inputs {
+        if input.as_ref().canonicalize().is_ok_and(|input| input == target) {
+            return Err(ToolError::invalid(format!(
+                "{} is also an input; name another file to write",
+                output.display()
+            )));
+        }
+    }
+    Ok(())
+}

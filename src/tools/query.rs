@@ -1,0 +1,146 @@
+//! SQL over packed and ordinary files, by path or by name, with the rows in one of four formats.
+
+mod explain;
+mod output;
+mod tables;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::{DFParser, Statement};
+use futures::StreamExt;
+
+use crate::datafusion::{session_config, session_context_with_config};
+use crate::file::AtomicFile;
+
+use super::error::{Result, ToolError};
+use super::paths;
+
+use explain::explain;
+use output::RowWriter;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people: columns lined up by the first thousand rows.
+    Table,
+    /// A header, then a line for each row. Nulls are empty fields.
+    Csv,
+    /// A JSON object for each row, a line each (NDJSON), with all columns: nulls are `null`, and so
+    /// are NaN and the infinities, for which JSON has no other word.
+    Json,
+    /// Ordinary Parquet, with ZSTD.
+    Parquet,
+}
+
+/// A query, and what its tables' names stand for.
+#[derive(Debug, Clone)]
+pub struct QueryOptions {
+    /// One or several statements, `;` between them; the last one's rows are the result. A quoted
+    /// path in the place of a table is the file, the folder, or the files of the glob of that path.
+    pub sql: String,
+    /// Names for files, folders, globs and URLs.
+    pub tables: Vec<(String, String)>,
+    pub format: Format,
+}
+
+/// Runs a query and writes its rows to `out` as they come; returns how many there were.
+///
+/// Blocks, and must not be called from asynchronous code.
+///
+/// # Errors
+/// When the SQL is wrong, a file is missing or damaged, or `out` refuses to be written, which is
+/// [`ToolError::Io`] with the source as it was. Rows found until then may have been written.
+pub fn query(options: &QueryOptions, out: impl Write + Send) -> Result<u64> {
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let session = Session::open(options).await?;
+        session.run(options, out, &mut |_| Ok(())).await
+    })
+}
+
+/// Runs a query and writes its rows to a file, which appears complete or not at all.
+///
+/// # Errors
+/// As [`query`], and when `path` is one of the files that are read.
+pub fn query_to_file(options: &QueryOptions, path: &Path) -> Result<u64> {
+    let cannot_write = |error| ToolError::file(path, error);
+    paths::check_output(path, None::<&Path>)?;
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let session = Session::open(options).await?;
+        let mut file = AtomicFile::create(path).map_err(cannot_write)?;
+        let check = &mut |inputs: &[PathBuf]| paths::check_output(path, inputs);
+        let rows = session.run(options, &mut file, check).await?;
+        file.commit().map_err(cannot_write)?;
+        Ok(rows)
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| ToolError::Io {
+        what: "cannot start threads".to_owned(),
+        source,
+    })
+}
+
+/// A DataFusion session and the local files that its tables read.
+struct Session {
+    ctx: SessionContext,
+    inputs: Vec<PathBuf>,
+}
+
+impl Session {
+    async fn open(options: &QueryOptions) -> Result<Self> {
+        let mut config = session_config();
+        // Other readers of Parquet and of Arrow know strings better than views of strings.
+        config.options_mut().optimizer.expand_views_at_output = true;
+        let mut session = Self { ctx: session_context_with_config(config), inputs: Vec::new() };
+        for (name, path) in &options.tables {
+            session.inputs.extend(tables::register(&session.ctx, name, path).await?);
+        }
+        Ok(session)
+    }
+
+    /// Runs all statements; `check` sees the files that the last one may read before it runs.
+    async fn run(
+        mut self,
+        options: &QueryOptions,
+        out: impl Write + Send,
+        check: &mut dyn FnMut(&[PathBuf]) -> Result<()>,
+    ) -> Result<u64> {
+        let mut statements = DFParser::parse_sql(&options.sql).map_err(explain)?;
+        let last = statements.pop_back().ok_or_else(|| ToolError::invalid("no SQL was given"))?;
+        for statement in statements {
+            self.start(statement).await?.collect().await.map_err(explain)?;
+        }
+        let rows = self.start(last).await?;
+        check(&self.inputs)?;
+        let schema = rows.schema().inner().clone();
+        let mut writer = RowWriter::try_new(options.format, &schema, out)?;
+        let mut stream = rows.execute_stream().await.map_err(explain)?;
+        let mut count = 0;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(explain)?;
+            count += batch.num_rows() as u64;
+            writer.write(&batch)?;
+        }
+        writer.finish()?;
+        Ok(count)
+    }
+
+    async fn start(&mut self, statement: Statement) -> Result<datafusion::prelude::DataFrame> {
+        let state = self.ctx.state();
+        for reference in state.resolve_table_references(&statement).map_err(explain)? {
+            self.inputs.extend(tables::register_path(&self.ctx, &reference).await?);
+        }
+        let plan = state.statement_to_plan(statement).await.map_err(explain)?;
+        self.ctx.execute_logical_plan(plan).await.map_err(explain)
+    }
+}
+
+/// An error of writing rows to wherever they go.
+fn cannot_write(source: io::Error) -> ToolError {
+    ToolError::Io { what: "cannot write the rows".to_owned(), source }
+}

@@ -1,0 +1,349 @@
+//! `tolerant verify`: is every value where it was promised to be?
+//!
+//! The original and the packed file are read side by side, a batch at a time, and every value is
+//! judged in exact arithmetic ([`super::exact`]), which shares no code with the encoder. What
+//! counts as a violation:
+//!
+//! - a finite number farther from the original than the absolute bound stored for its row group,
+//!   or, in an exact column, other bits;
+//! - a stored absolute bound larger than the one asked for, where a `rel` bound is taken over the
+//!   range of the *original*, found anew;
+//! - a null that became a value or a value that became null;
+//! - a NaN or infinity with other bits, or a number that became one;
+//! - a -0.0 that became another number or another number that became -0.0 (+0.0 is a number like
+//!   any other and may move within the bound);
+//! - any difference in a column that is not float, where types that differ in layout only
+//!   (strings with 32-bit or 64-bit offsets or as views, dictionaries and plain values) are equal;
+//! - a column or row too many or too few, another type, another order of columns.
+//!
+//! Nullability and key-value metadata of fields are not compared.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, Scope};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::error::{Result, ToolError};
+use crate::ErrorBound;
+use crate::file::{Index, IndexColumn, Opened, ReaderBuilder};
+
+mod column;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use column::{Chunk, ColumnCheck};
+
+/// Values of the packed file read at a time: bounds the memory, tables of any width.
+const BATCH_VALUES: usize = 1 << 22;
+
+/// What `verify` found. `violations == 0` is the promise kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyReport {
+    /// All violations: of the columns, and one per problem.
+    pub violations: u64,
+    /// Rows of the original.
+    pub rows: u64,
+    /// What is wrong with the table as a whole: rows or columns missing, extra or of another type.
+    pub problems: Vec<String>,
+    /// Columns that both sides have, in the original's order.
+    pub columns: Vec<ColumnVerdict>,
+}
+
+/// What `verify` found in one column. Every changed value counts once.
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnVerdict {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// The bound asked for: `rel:R`, `abs:E` or `exact`.
+    pub bound: String,
+    /// The largest absolute bound stored for a row group; None for exact columns.
+    pub abs_bound: Option<f64>,
+    /// Smallest and largest finite value of the original, for float columns.
+    pub range: Option<[f64; 2]>,
+    /// The largest `|x - x'|` between two finite numbers, rounded up.
+    pub max_error: f64,
+    /// The sum of the counts below, plus one if there is a `problem`.
+    pub violations: u64,
+    /// Numbers farther away than the bound.
+    pub bound_exceeded: u64,
+    /// Nulls that became values, and values that became null.
+    pub changed_nulls: u64,
+    pub changed_nan: u64,
+    pub changed_inf: u64,
+    pub changed_signed_zeros: u64,
+    /// Values of columns that are not float.
+    pub changed_values: u64,
+    pub first_violation: Option<FirstViolation>,
+    /// The stored bound is not the one asked for.
+    pub problem: Option<String>,
+}
+
+/// The first value of a column that broke its promise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FirstViolation {
+    /// Counted from 0 in the original's order.
+    pub row: u64,
+    pub what: String,
+}
+
+/// What a packed file says about one column's error.
+#[derive(Debug, Clone)]
+pub struct Promise {
+    /// The bound asked for.
+    pub bound: ErrorBound,
+    /// The absolute bound stored for each row group.
+    pub abs_bounds: Vec<f64>,
+    /// Whether a `rel` bound is of the whole column's range; otherwise of each row group's own.
+    pub range_is_of_column: bool,
+}
+
+/// A packed table as the verifier sees it: what it says, and the values that come out of it.
+pub struct PackedTable<I> {
+    pub schema: SchemaRef,
+    /// Per column; None, or none at all, is an exact column.
+    pub promises: Vec<Option<Promise>>,
+    /// Rows of each row group.
+    pub row_groups: Vec<u64>,
+    /// The reconstructed rows in order.
+    pub batches: I,
+}
+
+/// Compares the packed (or ordinary Parquet) file at `packed` with the original's batches.
+///
+/// # Errors
+/// When either side cannot be read. Violations are no error: they are in the report.
+pub fn verify<I>(schema: &Schema, original: I, packed: &Path) -> Result<VerifyReport>
+where
+    I: Iterator<Item = Result<RecordBatch>> + Send,
+{
+    let at_packed = |source| ToolError::file(packed, source);
+    let builder = ReaderBuilder::open(packed).map_err(at_packed)?;
+    let packed_schema = builder.schema().clone();
+    let (metadata, promises) = match builder.opened() {
+        Opened::Packed(layout) => (layout.metadata(), promises(layout.index())),
+        Opened::Ordinary(metadata) => (metadata, Vec::new()),
+    };
+    let row_groups = metadata.row_groups().iter().map(|g| g.num_rows().max(0) as u64).collect();
+    let rows_at_once = (BATCH_VALUES / packed_schema.fields().len().max(1)).clamp(256, 1 << 16);
+    let batches = builder
+        .with_batch_size(rows_at_once)
+        .build()
+        .map_err(at_packed)?
+        .map(|batch| batch.map_err(|error| at_packed(error.into())));
+    let table = PackedTable { schema: packed_schema, promises, row_groups, batches };
+    verify_batches(schema, original, table)
+}
+
+/// What the index of a packed file says of each column.
+fn promises(index: &Index) -> Vec<Option<Promise>> {
+    let promise = |column: &IndexColumn| match column {
+        IndexColumn::Ordinary(_) => None,
+        IndexColumn::Packed(column) => Some(Promise {
+            bound: column.bound,
+            abs_bounds: (0..column.row_groups.len()).map(|i| column.abs_bound(i)).collect(),
+            range_is_of_column: column.range_declared,
+        }),
+    };
+    index.columns.iter().map(promise).collect()
+}
+
+/// Compares a packed table with the original's batches: the core of [`verify`].
+///
+/// # Errors
+/// The first error of either side's batches, or of Arrow where it cannot compare two layouts.
+pub fn verify_batches<I, J>(
+    schema: &Schema,
+    original: I,
+    packed: PackedTable<J>,
+) -> Result<VerifyReport>
+where
+    I: Iterator<Item = Result<RecordBatch>> + Send,
+    J: Iterator<Item = Result<RecordBatch>> + Send,
+{
+    let PackedTable { schema: packed_schema, promises, row_groups, batches } = packed;
+    let (pairs, mut problems) = pair_columns(schema, &packed_schema);
+    let mut checks: Vec<ColumnCheck> = pairs
+        .into_iter()
+        .map(|(i, j)| {
+            let field = schema.field(i);
+            let promise = promises.get(j).cloned().flatten();
+            let data_type = field.data_type().clone();
+            ColumnCheck::new((i, j), field.name(), data_type, promise, row_groups.len())
+        })
+        .collect();
+
+    // Both sides are decoded ahead, each on its own thread, while the columns are compared.
+    let (rows, packed_rows, compared) = thread::scope(|scope| {
+        let mut left = Side::new(schema, prefetched(scope, original));
+        let mut right = Side::new(&packed_schema, prefetched(scope, batches));
+        let mut end = 0;
+        for (row_group, group_rows) in row_groups.iter().enumerate() {
+            end += group_rows;
+            while right.position < end && left.fill()? && right.fill()? {
+                let n = left.ready().min(right.ready()).min((end - right.position) as usize);
+                let first_row = left.position;
+                let (a, b) = (left.take(n), right.take(n));
+                checks.par_iter_mut().try_for_each(|check| {
+                    let (original, packed) = (a.column(check.original), b.column(check.packed));
+                    let chunk = Chunk { original, packed, first_row, row_group };
+                    check.check(&chunk).map_err(|error| {
+                        let name = schema.field(check.original).name();
+                        ToolError::invalid(format!("column {name:?} cannot be compared: {error}"))
+                    })
+                })?;
+            }
+        }
+        let compared = left.position;
+        Ok::<_, ToolError>((left.count_rest()?, right.count_rest()?, compared))
+    })?;
+
+    if rows != packed_rows || compared != rows {
+        problems.push(format!(
+            "the original has {rows} rows and the packed file {packed_rows}; \
+             only the first {compared} were compared"
+        ));
+    }
+    let columns: Vec<_> = checks.into_iter().map(ColumnCheck::finish).collect();
+    let violations =
+        problems.len() as u64 + columns.iter().map(|column| column.violations).sum::<u64>();
+    Ok(VerifyReport { violations, rows, problems, columns })
+}
+
+impl ColumnVerdict {
+    fn new(name: &str, data_type: &DataType, promise: Option<&Promise>) -> Self {
+        let bound = promise.map_or(ErrorBound::Exact, |promise| promise.bound);
+        let abs_bound = match bound {
+            ErrorBound::Exact => None,
+            _ => promise.and_then(|p| p.abs_bounds.iter().copied().reduce(f64::max)),
+        };
+        Self {
+            name: name.to_string(),
+            data_type: data_type.to_string(),
+            bound: bound.to_string(),
+            abs_bound,
+            range: None,
+            max_error: 0.0,
+            violations: 0,
+            bound_exceeded: 0,
+            changed_nulls: 0,
+            changed_nan: 0,
+            changed_inf: 0,
+            changed_signed_zeros: 0,
+            changed_values: 0,
+            first_violation: None,
+            problem: None,
+        }
+    }
+}
+
+/// Pairs of columns of the same name and values of the same kind, and what has no partner.
+fn pair_columns(original: &Schema, packed: &Schema) -> (Vec<(usize, usize)>, Vec<String>) {
+    // Names need not be unique: the n-th column of a name belongs to the n-th of the other side.
+    let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (j, field) in packed.fields().iter().enumerate().rev() {
+        positions.entry(field.name()).or_default().push(j);
+    }
+    let mut pairs = Vec::new();
+    let mut problems = Vec::new();
+    let mut in_order = true;
+    let mut last = None;
+    for (i, field) in original.fields().iter().enumerate() {
+        let Some(j) = positions.get_mut(field.name().as_str()).and_then(Vec::pop) else {
+            problems.push(format!("column {:?} is missing from the packed file", field.name()));
+            continue;
+        };
+        in_order &= last.is_none_or(|last| last < j);
+        last = Some(j);
+        let (expected, found) = (field.data_type(), packed.field(j).data_type());
+        if expected == found || types::canonical(expected) == types::canonical(found) {
+            pairs.push((i, j));
+        } else {
+            problems.push(format!(
+                "column {:?} is {expected} in the original and {found} in the packed file",
+                field.name()
+            ));
+        }
+    }
+    let mut extra: Vec<usize> = positions.into_values().flatten().collect();
+    extra.sort_unstable();
+    problems.extend(extra.into_iter().map(|j| {
+        format!("column {:?} of the packed file is not in the original", packed.field(j).name())
+    }));
+    if !in_order {
+        problems.push("the packed file has its columns in another order".to_string());
+    }
+    (pairs, problems)
+}
+
+/// Runs an iterator ahead on a thread of its own, by one item.
+fn prefetched<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    items: impl Iterator<Item = T> + Send + 'scope,
+) -> Receiver<T> {
+    let (sender, receiver) = sync_channel(1);
+    scope.spawn(move || {
+        for item in items {
+            // The other end is gone when an error ended the comparison.
+            if sender.send(item).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// One side's rows, taken in runs of any length.
+struct Side {
+    batches: Receiver<Result<RecordBatch>>,
+    /// Rows received and not yet taken.
+    ready: RecordBatch,
+    /// Rows taken.
+    position: u64,
+}
+
+impl Side {
+    fn new(schema: &Schema, batches: Receiver<Result<RecordBatch>>) -> Self {
+        let ready = RecordBatch::new_empty(Arc::new(schema.clone()));
+        Self { batches, ready, position: 0 }
+    }
+
+    fn ready(&self) -> usize {
+        self.ready.num_rows()
+    }
+
+    /// Makes rows ready; false at the end.
+    fn fill(&mut self) -> Result<bool> {
+        while self.ready() == 0 {
+            let Ok(batch) = self.batches.recv() else {
+                return Ok(false);
+            };
+            self.ready = batch?;
+        }
+        Ok(true)
+    }
+
+    /// The next `n` rows, of which at least as many must be ready.
+    fn take(&mut self, n: usize) -> RecordBatch {
+        let taken = self.ready.slice(0, n);
+        self.ready = self.ready.slice(n, self.ready() - n);
+        self.position += n as u64;
+        taken
+    }
+
+    /// Reads to the end; returns the number of all rows.
+    fn count_rest(self) -> Result<u64> {
+        let mut rows = self.position + self.ready() as u64;
+        for batch in self.batches {
+            rows += batch?.num_rows() as u64;
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,15 @@
+//! The command line as scripts use it: the real binary, run on files made here.
+#![cfg(feature = "cli")]
+
+mod bounds;
+mod compress;
+mod csv;
+mod decompress;
+mod hostile;
+mod inputs;
+mod inspect;
+mod query;
+mod support;
+mod tables;
+mod terminal;
+mod verify;

@@ -1,0 +1,281 @@
+//! Protects old files: what an earlier release wrote is read to the same bits for ever after.
+//!
+//! `testdata/golden/vN.parquet` was written once by the first release of format version N and is
+//! never rewritten. `vN.original.arrow` is the table it was made from, `vN.decoded.arrow` what it
+//! decodes to. A new format version adds files: `cargo test --test compatibility -- --ignored`
+//! writes those of the current version, and refuses if they are there.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+use tolerant::codec::ValueRange;
+use tolerant::file::{Opened, ReaderBuilder, VirtualFile, Writer, WriterOptions};
+
+const VERSION: u32 = 1;
+
+fn golden(version: u32, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/golden/v{version}.{name}"))
+}
+
+fn read_arrow(path: &Path) -> RecordBatch {
+    let reader = FileReader::try_new(File::open(path).unwrap(), None).unwrap();
+    concat(reader.schema(), reader.map(Result::unwrap).collect())
+}
+
+fn write_arrow(path: &Path, batch: &RecordBatch) {
+    let mut writer = FileWriter::try_new(File::create_new(path).unwrap(), &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+}
+
+fn read_packed(path: &Path) -> RecordBatch {
+    let reader = ReaderBuilder::open(path).unwrap().build().unwrap();
+    concat(reader.schema(), reader.map(Result::unwrap).collect())
+}
+
+fn concat(schema: SchemaRef, batches: Vec<RecordBatch>) -> RecordBatch {
+    arrow::compute::concat_batches(&schema, &batches).unwrap()
+}
+
+/// By bits: NaN payloads and signed zeros count.
+fn assert_identical(a: &RecordBatch, b: &RecordBatch) {
+    assert_eq!(a.schema(), b.schema());
+    for (field, (x, y)) in a
+        .schema()
+        .fields()
+        .iter()
+        .zip(a.columns().iter().zip(b.columns()))
+    {
+        assert_eq!(x.nulls(), y.nulls(), "nulls of {}", field.name());
+        match (
+            x.as_primitive_opt::<Float64Type>(),
+            y.as_primitive_opt::<Float64Type>(),
+        ) {
+            (Some(x), Some(y)) => {
+                assert!(
+                    x.iter()
+                        .flatten()
+                        .map(f64::to_bits)
+                        .eq(y.iter().flatten().map(f64::to_bits)),
+                    "{}",
+                    field.name()
+                )
+            }
+            _ => assert_eq!(x.to_data(), y.to_data(), "{}", field.name()),
+        }
+    }
+}
+
+#[test]
+fn version_1_is_read_to_the_same_bits() {
+    let path = golden(1, "parquet");
+    let decoded = read_packed(&path);
+    assert_identical(&decoded, &read_arrow(&golden(1, "decoded.arrow")));
+
+    // The promise that was made then holds now.
+    let original = read_arrow(&golden(1, "original.arrow"));
+    let Opened::Packed(layout) = ReaderBuilder::open(&path).unwrap().opened().clone() else {
+        panic!("the golden file is packed")
+    };
+    let mut lossy = 0;
+    for (i, column) in layout.index().packed() {
+        let (Some(x), Some(y)) = (
+            original.column(i).as_primitive_opt::<Float64Type>(),
+            decoded.column(i).as_primitive_opt::<Float64Type>(),
+        ) else {
+            continue;
+        };
+        for (row, (x, y)) in x.iter().zip(y).enumerate() {
+            let (Some(x), Some(y)) = (x, y) else { continue };
+            let bound = column.abs_bound(row / 300);
+            assert!(
+                x.to_bits() == y.to_bits() || (x - y).abs() <= bound,
+                "row {row}: {x} became {y}"
+            );
+            lossy += usize::from(x != y && !x.is_nan());
+        }
+    }
+    assert!(lossy > 1000, "the golden file should hold lossy values");
+}
+
+#[test]
+fn version_1_as_a_virtual_file() {
+    let file = VirtualFile::open(&golden(1, "parquet")).unwrap();
+    let bytes = file.read(0..file.len().unwrap()).unwrap();
+    let reader =
+        parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let table = concat(batches[0].schema(), batches);
+    assert_eq!(table.num_rows(), 700);
+    for (a, b) in table
+        .columns()
+        .iter()
+        .zip(read_packed(&golden(1, "parquet")).columns())
+    {
+        assert_eq!(format!("{a:?}"), format!("{b:?}"));
+    }
+}
+
+#[test]
+#[ignore = "writes the golden files of a new format version: see the module's documentation"]
+fn write_golden_files() {
+    let original = table();
+    let options = WriterOptions::new()
+        .with_bound("rel:1e-3".parse().unwrap())
+        .with_column_bound("absolute", "abs:0.05".parse().unwrap())
+        .with_column_bound("lossless", "exact".parse().unwrap())
+        .with_column_bound("fine", "rel:1e-11".parse().unwrap())
+        .with_column_range(
+            "declared",
+            ValueRange {
+                min: -40.0,
+                max: 40.0,
+            },
+        )
+        .with_block_rows(100)
+        .with_row_group_rows(300);
+    let path = golden(VERSION, "parquet");
+    let mut writer =
+        Writer::try_new(File::create_new(&path).unwrap(), original.schema(), options).unwrap();
+    writer.write(&original).unwrap();
+    writer.close().unwrap();
+    write_arrow(&golden(VERSION, "original.arrow"), &original);
+    write_arrow(&golden(VERSION, "decoded.arrow"), &read_packed(&path));
+}
+
+/// Every element type, kind of payload, kind of bound and null pattern; 700 rows.
+fn table() -> RecordBatch {
+    const ROWS: usize = 700;
+    let wave = |i: usize| (i as f64 / 40.0).sin() * 30.0 + ((i * 7919) % 101) as f64 * 0.01;
+    let special = |i: usize| match i % 97 {
+        3 => f64::from_bits(0x7ff8_0000_dead_beef),
+        5 => f64::from_bits(0xfff0_0000_0000_0001),
+        7 => f64::INFINITY,
+        11 => f64::NEG_INFINITY,
+        13 => -0.0,
+        17 => f64::MIN_POSITIVE / 8.0,
+        _ => wave(i),
+    };
+    let noise = |i: usize| f64::from_bits(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(i as u64 + 1) >> 2);
+    let floats = |f: &dyn Fn(usize) -> Option<f64>| {
+        Arc::new((0..ROWS).map(f).collect::<Float64Array>()) as ArrayRef
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("wave", floats(&|i| Some(wave(i)))),
+        ("declared", floats(&|i| (i % 5 != 0).then(|| wave(i)))),
+        ("absolute", floats(&|i| Some(wave(i) * 100.0))),
+        ("lossless", floats(&|i| Some(wave(i)))),
+        ("fine", floats(&|i| Some(wave(i)))),
+        ("special", floats(&|i| (i % 11 != 2).then(|| special(i)))),
+        ("noise", floats(&|i| Some(noise(i)))),
+        ("constant", floats(&|_| Some(2.5))),
+        ("void", floats(&|_| None)),
+        (
+            "gap",
+            floats(&|i| (!(100..400).contains(&i)).then(|| wave(i))),
+        ),
+        (
+            "f32",
+            Arc::new(
+                (0..ROWS)
+                    .map(|i| (i % 3 != 0).then(|| wave(i) as f32))
+                    .collect::<Float32Array>(),
+            ),
+        ),
+        (
+            "f16",
+            Arc::new(
+                (0..ROWS)
+                    .map(|i| Some(half::f16::from_f64(wave(i))))
+                    .collect::<Float16Array>(),
+            ),
+        ),
+        (
+            "i8",
+            Arc::new(
+                (0..ROWS)
+                    .map(|i| (i % 4 != 1).then_some(i as u8 as i8))
+                    .collect::<Int8Array>(),
+            ),
+        ),
+        (
+            "i32",
+            Arc::new(Int32Array::from_iter_values(
+                (0..ROWS as i32).map(|i| i * i - 5000),
+            )),
+        ),
+        (
+            "u32",
+            Arc::new(UInt32Array::from_iter_values(
+                (0..ROWS as u32).map(|i| u32::MAX - i % 17),
+            )),
+        ),
+        (
+            "i64",
+            Arc::new(Int64Array::from_iter_values(
+                (0..ROWS as i64).map(|i| i64::MIN + i),
+            )),
+        ),
+        (
+            "u64",
+            Arc::new(UInt64Array::from_iter_values(
+                (0..ROWS as u64).map(|i| u64::MAX - i),
+            )),
+        ),
+        (
+            "date",
+            Arc::new(Date32Array::from_iter_values(0..ROWS as i32)),
+        ),
+        (
+            "time",
+            Arc::new(Time64MicrosecondArray::from_iter_values(
+                (0..ROWS as i64).map(|i| i * 61_000_000),
+            )),
+        ),
+        (
+            "when",
+            Arc::new(
+                TimestampMillisecondArray::from_iter_values(
+                    (0..ROWS as i64).map(|i| i * 86_400_123),
+                )
+                .with_timezone("UTC"),
+            ),
+        ),
+        (
+            "took",
+            Arc::new(DurationSecondArray::from_iter_values(
+                (0..ROWS as i64).map(|i| i % 60),
+            )),
+        ),
+        (
+            "name",
+            Arc::new(
+                (0..ROWS)
+                    .map(|i| (i % 6 != 0).then(|| format!("name {}", i % 9)))
+                    .collect::<StringArray>(),
+            ),
+        ),
+        (
+            "flag",
+            Arc::new(
+                (0..ROWS)
+                    .map(|i| (i % 8 != 0).then_some(i % 3 == 0))
+                    .collect::<BooleanArray>(),
+            ),
+        ),
+    ];
+    let required = Field::new("required", DataType::Float64, false);
+    let mut fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
+        .collect();
+    fields.push(required);
+    let mut arrays: Vec<ArrayRef> = columns.into_iter().map(|(_, array)| array).collect();
+    arrays.push(floats(&|i| Some(wave(i + 50))));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+}

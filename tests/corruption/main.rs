@@ -1,0 +1,219 @@
+//! Protects against damage: whatever happens to the bytes of a packed file, a reader reports an
+//! error or yields identical data. It never panics, and never returns other numbers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch, RecordBatchReader, StringArray,
+};
+use bytes::Bytes;
+use rayon::prelude::*;
+use tolerant::ErrorBound;
+use tolerant::file::{ReaderBuilder, VirtualFile, Writer, WriterOptions};
+
+/// A small file with every kind of page: nulls, outliers, integers, a dictionary, several blocks
+/// and row groups.
+fn small_file() -> Vec<u8> {
+    let rows = 0..60;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "x",
+            Arc::new(
+                rows.clone()
+                    .map(|i| (i % 9 != 0).then_some((i as f32).sin()))
+                    .collect::<Float32Array>(),
+            ),
+        ),
+        (
+            "y",
+            Arc::new(Float64Array::from_iter_values(rows.clone().map(
+                |i| match i {
+                    7 => f64::NAN,
+                    11 => f64::INFINITY,
+                    13 => -0.0,
+                    i => f64::from(i) * 0.1,
+                },
+            ))),
+        ),
+        (
+            "n",
+            Arc::new(Int32Array::from_iter_values(rows.clone().map(|i| i * i))),
+        ),
+        (
+            "s",
+            Arc::new(
+                rows.clone()
+                    .map(|i| (i % 5 != 0).then(|| format!("name {}", i % 4)))
+                    .collect::<StringArray>(),
+            ),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let options = WriterOptions::new()
+        .with_bound(ErrorBound::rel(1e-2).unwrap())
+        .with_block_rows(16)
+        .with_row_group_rows(32);
+    let mut writer = Writer::try_new(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap().0
+}
+
+fn read(bytes: Bytes) -> Result<RecordBatch, String> {
+    let reader = ReaderBuilder::new(Arc::new(bytes))
+        .and_then(ReaderBuilder::build)
+        .map_err(|e| e.to_string())?;
+    let schema = reader.schema();
+    let batches = reader
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| e.to_string())?;
+    arrow::compute::concat_batches(&schema, &batches).map_err(|e| e.to_string())
+}
+
+/// NaN must compare equal to itself here, and -0.0 differ from 0.0: by bits.
+fn same(a: &RecordBatch, b: &RecordBatch) -> bool {
+    a.schema() == b.schema()
+        && a.columns()
+            .iter()
+            .zip(b.columns())
+            .all(|(a, b)| a.to_data() == b.to_data())
+}
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Error,
+    Identical,
+    Silent,
+    Panic,
+}
+
+fn outcome(damaged: Vec<u8>, original: &RecordBatch) -> Outcome {
+    match catch_unwind(AssertUnwindSafe(|| read(Bytes::from(damaged)))) {
+        Err(_) => Outcome::Panic,
+        Ok(Err(_)) => Outcome::Error,
+        Ok(Ok(batch)) if same(&batch, original) => Outcome::Identical,
+        Ok(Ok(_)) => Outcome::Silent,
+    }
+}
+
+fn check(what: &str, cases: Vec<(String, Vec<u8>)>, original: &RecordBatch) {
+    let total = cases.len();
+    let outcomes: Vec<(String, Outcome)> = cases
+        .into_par_iter()
+        .map(|(name, bytes)| (name, outcome(bytes, original)))
+        .collect();
+    let count = |kind: Outcome| {
+        outcomes
+            .iter()
+            .filter(|(_, outcome)| *outcome == kind)
+            .count()
+    };
+    println!(
+        "{what}: {total} damages, {} errors, {} identical",
+        count(Outcome::Error),
+        count(Outcome::Identical)
+    );
+    let bad: Vec<_> = outcomes
+        .iter()
+        .filter(|(_, o)| matches!(o, Outcome::Silent | Outcome::Panic))
+        .take(5)
+        .collect();
+    assert!(
+        bad.is_empty(),
+        "{what}: {} silent, {} panics, for instance {bad:?}",
+        count(Outcome::Silent),
+        count(Outcome::Panic)
+    );
+    assert!(
+        count(Outcome::Error) * 100 > total * 95,
+        "{what}: most damage must be noticed"
+    );
+}
+
+#[test]
+fn every_byte() {
+    let file = small_file();
+    let original = read(Bytes::from(file.clone())).unwrap();
+    assert_eq!(original.num_rows(), 60);
+    let mut cases = Vec::new();
+    for at in 0..file.len() {
+        let old = file[at];
+        let values = [0x00, 0xff]
+            .into_iter()
+            .chain((0..8).map(|bit| old ^ (1 << bit)));
+        for value in values.filter(|value| *value != old) {
+            let mut damaged = file.clone();
+            damaged[at] = value;
+            cases.push((format!("byte {at}: {old:#04x} to {value:#04x}"), damaged));
+        }
+    }
+    check("one byte", cases, &original);
+}
+
+#[test]
+fn every_truncation() {
+    let file = small_file();
+    let original = read(Bytes::from(file.clone())).unwrap();
+    let front = (0..file.len()).map(|len| (format!("first {len} bytes"), file[..len].to_vec()));
+    let back = (1..file.len()).map(|from| (format!("from byte {from}"), file[from..].to_vec()));
+    check("truncation", front.chain(back).collect(), &original);
+}
+
+#[test]
+fn blocks_of_zeros_and_moved_pages() {
+    let file = small_file();
+    let original = read(Bytes::from(file.clone())).unwrap();
+    let mut cases = Vec::new();
+    for at in (0..file.len().saturating_sub(64)).step_by(7) {
+        let mut zeroed = file.clone();
+        zeroed[at..at + 64].fill(0);
+        cases.push((format!("64 zeros at {at}"), zeroed));
+        let mut moved = file.clone();
+        moved.copy_within(at..at + 32, at + 32);
+        cases.push((format!("32 bytes of {at} again behind them"), moved));
+        let mut grown = file.clone();
+        grown.insert(at, 0x5a);
+        cases.push((format!("a byte too many at {at}"), grown));
+    }
+    let cases = cases
+        .into_iter()
+        .filter(|(_, bytes)| *bytes != file)
+        .collect();
+    check("blocks", cases, &original);
+}
+
+/// What a stranger reads through the virtual file is checked as well: pages in any piece.
+#[test]
+fn virtual_reads_of_damaged_pages_fail() {
+    let file = small_file();
+    let whole = |bytes: Vec<u8>| {
+        let file = VirtualFile::new(Arc::new(Bytes::from(bytes)))?;
+        file.read(0..file.len()?)
+    };
+    let intact = whole(file.clone()).unwrap();
+    let mut noticed = 0;
+    for at in 4..file.len() {
+        let mut damaged = file.clone();
+        damaged[at] ^= 0x10;
+        match whole(damaged) {
+            Err(_) => noticed += 1,
+            // The virtual file starts with the physical bytes, of which no reader is told.
+            Ok(bytes) => assert_eq!(bytes[file.len()..], intact[file.len()..], "byte {at}"),
+        }
+    }
+    assert_eq!(noticed, file.len() - 4);
+}
+
+#[test]
+fn errors_say_where() {
+    let file = small_file();
+    let mut damaged = file.clone();
+    damaged[40] ^= 1;
+    let error = read(Bytes::from(damaged)).unwrap_err();
+    assert!(
+        error.contains("column \"x\"") && error.contains("checksum"),
+        "{error}"
+    );
+    let error = read(Bytes::from(file[..file.len() - 20].to_vec())).unwrap_err();
+    assert!(error.contains("PAR1"), "{error}");
+}

@@ -1,0 +1,8 @@
+//! SQL over packed files: the same answers as over ordinary Parquet, for less reading.
+
+mod answers;
+mod common;
+mod parts;
+mod pruning;
+mod store;
+mod tables;
