@@ -21,3 +21,8 @@ pub mod cli;
 pub mod tools;
 
 pub use codec::ErrorBound;
+
+/// The README's snippets compile.
+#[cfg(all(doctest, feature = "datafusion"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::basic::{Compression, Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
@@ -147,14 +148,12 @@ fn looks_packed(metadata: &ParquetMetaData) -> bool {
     let entry = file
         .key_value_metadata()
         .is_some_and(|entries| entries.iter().any(|e| e.key == seal::KEY));
-    let group = file
-        .schema_descr()
-        .root_schema()
-        .get_fields()
-        .iter()
-        .any(|field| {
-            field.is_group()
-                && matches!(field.get_fields(), [child] if child.name() == PAYLOAD_FIELD)
-        });
-    created || entry || group
+    // Bare payloads: other writers compress binary columns, or keep statistics of them.
+    let bare = metadata.row_groups().iter().flat_map(|row_group| row_group.columns()).any(|chunk| {
+        matches!(chunk.column_path().parts(), [_, child] if child == PAYLOAD_FIELD)
+            && chunk.column_type() == Type::BYTE_ARRAY
+            && chunk.compression() == Compression::UNCOMPRESSED
+            && chunk.statistics().is_none()
+    });
+    created || entry || bare
 }

@@ -11,7 +11,7 @@ use crate::codec::decode_bytes;
 
 use super::error::{FileError, Result};
 use super::index::IndexColumn;
-use super::layout::{Layout, UnitKind, VirtualPage};
+use super::layout::{Layout, Unit, UnitKind, VirtualPage};
 use super::{levels, page};
 
 /// The most that is allocated for a read before anything of it has been decoded.
@@ -71,6 +71,22 @@ impl Layout {
             plan.ranges.push((range.end - range.start, pieces));
         }
         Ok(plan)
+    }
+
+    /// The end of what can be read from `position` on without doing the work of what follows: of a
+    /// page's header, of a page, of the bytes before the next page.
+    pub(super) fn next_boundary(&self, position: u64) -> Result<u64> {
+        let next = self.units.partition_point(|unit| unit.range.end <= position);
+        Ok(match self.units.get(next) {
+            Some(Unit { range, kind: UnitKind::Virtual(page) }) if range.start <= position => {
+                let body = range.start + page.header_len as u64;
+                if position < body { body } else { range.end }
+            }
+            Some(unit) if unit.range.start <= position => unit.range.end,
+            Some(unit) => unit.range.start,
+            None if position < self.physical_len => self.physical_len,
+            None => self.len()?,
+        })
     }
 
     fn pieces(&self, range: Range<u64>, fetches: &mut Vec<Range<u64>>) -> Result<Vec<Piece>> {

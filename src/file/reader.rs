@@ -33,6 +33,7 @@ use super::virtual_file::{VirtualFile, VirtualRead, open_source};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct ReaderBuilder {
     source: AnySource,
     opened: Opened,
@@ -114,6 +115,14 @@ impl ReaderBuilder {
         Ok(self)
     }
 
+    /// Reads these top-level columns only, in the file's order, by their positions in the schema.
+    pub fn with_column_positions(mut self, mut columns: Vec<usize>) -> Self {
+        columns.sort_unstable();
+        columns.dedup();
+        self.columns = Some(columns);
+        self
+    }
+
     /// Reads these row groups only, in the order given.
     pub fn with_row_groups(mut self, row_groups: Vec<usize>) -> Self {
         self.row_groups = Some(row_groups);
@@ -184,6 +193,7 @@ impl RecordBatchReader for Reader {
 }
 
 /// The bytes of either kind of file, for parquet-rs.
+#[derive(Clone)]
 enum AnySource {
     Virtual(VirtualFile),
     Ordinary(Arc<dyn ReadAt>),

@@ -132,6 +132,9 @@ impl ChunkReader for VirtualFile {
     }
 }
 
+/// Bytes that a sequential read takes at a time, at most.
+const READ_AHEAD: u64 = 64 << 10;
+
 /// Sequential reading from a [`VirtualFile`]; what parquet-rs parses page headers from.
 pub struct VirtualRead {
     file: VirtualFile,
@@ -142,19 +145,16 @@ pub struct VirtualRead {
 impl Read for VirtualRead {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.buffer.is_empty() {
-            // Small pieces: a page header, read byte by byte, should not decode the page.
-            let len = self.file.len().map_err(io::Error::other)?;
-            let end = self
-                .position
-                .saturating_add(to.len().max(32) as u64)
-                .min(len);
+            // Page headers are parsed byte by byte; the page behind one is not to be decoded yet.
+            let layout = self.file.layout();
+            let end = layout
+                .next_boundary(self.position)
+                .map_err(io::Error::other)?
+                .min(self.position.saturating_add(READ_AHEAD));
             if self.position >= end {
                 return Ok(0);
             }
-            self.buffer = self
-                .file
-                .read(self.position..end)
-                .map_err(io::Error::other)?;
+            self.buffer = self.file.read(self.position..end).map_err(io::Error::other)?;
             self.position = end;
         }
         let n = self.buffer.len().min(to.len());
