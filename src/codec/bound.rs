@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::CodecError;
+use super::{CodecError, Float};
 
 /// The largest distance allowed between a value and its reconstruction.
 ///
@@ -102,16 +102,31 @@ impl ValueRange {
 
     /// The range of the finite values among `values`; f16 and f32 convert to f64 exactly.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        values.into_iter().fold(Self::EMPTY, |range, x| {
-            if x.is_finite() {
-                Self {
-                    min: range.min.min(x),
-                    max: range.max.max(x),
-                }
-            } else {
-                range
+        let mut range = Self::EMPTY;
+        values.into_iter().for_each(|x| range.add(x));
+        range
+    }
+
+    /// As [`of`](Self::of), for a slice, faster.
+    pub fn of_slice<F: Float>(values: &[F]) -> Self {
+        const LANES: usize = 8;
+        let mut lanes = [Self::EMPTY; LANES];
+        let (groups, rest) = values.as_chunks::<LANES>();
+        for group in groups {
+            for lane in 0..LANES {
+                lanes[lane].add(group[lane].to_f64());
             }
-        })
+        }
+        let rest = Self::of(rest.iter().map(|x| x.to_f64()));
+        lanes.iter().fold(rest, |all, lane| all.union(lane))
+    }
+
+    /// Comparisons rather than f64::min, which does not vectorize; NaN and infinities fall through.
+    #[inline(always)]
+    fn add(&mut self, x: f64) {
+        let finite = x.abs() < f64::INFINITY;
+        self.min = if finite & (x < self.min) { x } else { self.min };
+        self.max = if finite & (x > self.max) { x } else { self.max };
     }
 
     pub fn is_empty(&self) -> bool {

@@ -178,52 +178,39 @@ struct Quantized<F, Q> {
 }
 
 fn quantize_all<F: Float, Q: Quantum>(values: &[F], bound: f64, step: f64) -> Quantized<F, Q> {
-    const CHUNK: usize = 256;
     let inverse_step = 1.0 / step;
     let mut quanta = vec![Q::default(); values.len()];
     let mut outliers = Vec::new();
-    let mut max_error = 0f64;
-    let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
-    let mut kept = [false; CHUNK];
+    let mut kept = Extremes::NONE;
     for (index, (values, quanta)) in values
         .chunks(CHUNK)
         .zip(quanta.chunks_mut(CHUNK))
         .enumerate()
     {
-        // Free of branches, so that it vectorizes; outliers are mended below.
-        let mut all_kept = true;
-        for ((x, to), keep) in values.iter().zip(quanta.iter_mut()).zip(&mut kept) {
-            let (quantum, integer) = quantize::quantum(x.to_f64(), inverse_step);
-            let reconstructed = quantize::reconstruct::<F>(quantum, step);
-            *keep = quantize::keeps(*x, reconstructed, quantum, bound);
-            *to = Q::from_i64(integer);
-            let (y, error) = (
-                reconstructed.to_f64(),
-                (x.to_f64() - reconstructed.to_f64()).abs(),
-            );
-            max_error = if *keep & (error > max_error) {
-                error
-            } else {
-                max_error
-            };
-            min = if *keep & (y < min) { y } else { min };
-            max = if *keep & (y > max) { y } else { max };
-            all_kept &= *keep;
+        let chunk = quantize_chunk(values, quanta, inverse_step, bound, step);
+        if chunk.worst < f64::INFINITY {
+            kept.add(chunk);
+            continue;
         }
-        if !all_kept {
-            let first = index * CHUNK;
-            outliers.extend(
-                (first..)
-                    .zip(&kept[..values.len()])
-                    .filter(|(_, keep)| !**keep)
-                    .map(|(i, _)| i as u32),
-            );
+        for (i, x) in (index * CHUNK..).zip(values) {
+            let (quantum, _) = quantize::quantum(x.to_f64(), inverse_step);
+            let y = quantize::reconstruct::<F>(quantum, step).to_f64();
+            let worst = quantize::distance(x.to_f64(), y, quantum, bound);
+            if worst < f64::INFINITY {
+                kept.add(Extremes {
+                    worst,
+                    min: y,
+                    max: y,
+                });
+            } else {
+                outliers.push(i as u32);
+            }
         }
     }
     let mut summary = Summary::new();
-    if min <= max {
-        summary.add(F::from_f64(min));
-        summary.add(F::from_f64(max));
+    if kept.min <= kept.max {
+        summary.add(F::from_f64(kept.min));
+        summary.add(F::from_f64(kept.max));
     }
     for i in &outliers {
         let i = *i as usize;
@@ -233,9 +220,86 @@ fn quantize_all<F: Float, Q: Quantum>(values: &[F], bound: f64, step: f64) -> Qu
     Quantized {
         quanta,
         outliers,
-        max_error,
+        max_error: kept.worst,
         summary,
     }
+}
+
+/// The largest distance and the smallest and largest reconstruction of values that were kept.
+#[derive(Clone, Copy)]
+struct Extremes {
+    worst: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Extremes {
+    const NONE: Self = Self {
+        worst: 0.0,
+        min: f64::INFINITY,
+        max: f64::NEG_INFINITY,
+    };
+
+    /// Comparisons rather than f64::min, which does not vectorize.
+    #[inline(always)]
+    fn add(&mut self, other: Self) {
+        self.worst = if other.worst > self.worst {
+            other.worst
+        } else {
+            self.worst
+        };
+        self.min = if other.min < self.min {
+            other.min
+        } else {
+            self.min
+        };
+        self.max = if other.max > self.max {
+            other.max
+        } else {
+            self.max
+        };
+    }
+}
+
+/// Values quantized at a time.
+const CHUNK: usize = 256;
+
+/// Quantizes up to [`CHUNK`] values; the extremes hold, and their `worst` is finite, if all of them
+/// were kept. Free of branches and in lanes, so that it vectorizes.
+fn quantize_chunk<F: Float, Q: Quantum>(
+    values: &[F],
+    quanta: &mut [Q],
+    inverse_step: f64,
+    bound: f64,
+    step: f64,
+) -> Extremes {
+    const LANES: usize = 8;
+    let mut lanes = [Extremes::NONE; LANES];
+    let mut quantize = |x: F, to: &mut Q, lane: usize| {
+        let (quantum, integer) = quantize::quantum(x.to_f64(), inverse_step);
+        let y = quantize::reconstruct::<F>(quantum, step).to_f64();
+        *to = Q::from_i64(integer);
+        let worst = quantize::distance(x.to_f64(), y, quantum, bound);
+        lanes[lane].add(Extremes {
+            worst,
+            min: y,
+            max: y,
+        });
+    };
+    let (groups, rest) = values.as_chunks::<LANES>();
+    let (to_groups, to_rest) = quanta.as_chunks_mut::<LANES>();
+    for (group, to) in groups.iter().zip(to_groups) {
+        for lane in 0..LANES {
+            quantize(group[lane], &mut to[lane], lane);
+        }
+    }
+    for (x, to) in rest.iter().zip(to_rest) {
+        quantize(*x, to, 0);
+    }
+    lanes.into_iter().fold(Extremes::NONE, |mut all, lane| {
+        all.add(lane);
+        all
+    })
 }
 
 /// Statistics of reconstructed values.

@@ -75,24 +75,27 @@ pub(super) fn quantum(x: f64, inverse_step: f64) -> (f64, i64) {
     )
 }
 
-/// Whether `reconstructed` may stand for `x`: `|x - reconstructed| <= bound`, exactly.
+/// The distance of `reconstructed` from `x`, exactly; or infinity where it may not stand for `x`:
+/// where the distance is above `bound`.
 ///
-/// False for everything that quantization cannot carry: NaN and infinities (they compare false),
+/// Infinity too for all that quantization cannot carry: NaN and infinities (they compare false),
 /// -0.0, quanta out of range, and differences that f64 cannot represent exactly.
 #[inline(always)]
-pub(super) fn keeps<F: Float>(x: F, reconstructed: F, quantum: f64, bound: f64) -> bool {
-    let (a, b) = (x.to_f64(), reconstructed.to_f64());
-    let difference = a - b;
+pub(super) fn distance(x: f64, reconstructed: f64, quantum: f64, bound: f64) -> f64 {
+    const NEGATIVE_ZERO: u64 = (-0.0f64).to_bits();
+    let difference = x - reconstructed;
     // Knuth's two-sum: the rounding error of the subtraction, zero when it was exact.
-    let b_virtual = a - difference;
+    let b_virtual = x - difference;
     let a_virtual = difference + b_virtual;
-    let error = (a - a_virtual) + (b_virtual - b);
-    let negative_zero = a == 0.0 && a.is_sign_negative();
-    // A negative value may not come back as -0.0 either: zero is +0.0 on the grid.
-    let zero_sign = b == 0.0 && b.is_sign_negative();
-    (difference.abs() <= bound)
+    let error = (x - a_virtual) + (b_virtual - reconstructed);
+    let kept = (difference.abs() <= bound)
         & (error == 0.0)
         & (quantum.abs() <= MAX_QUANTUM)
-        & !negative_zero
-        & !zero_sign
+        & (x.to_bits() != NEGATIVE_ZERO)
+        & (reconstructed.to_bits() != NEGATIVE_ZERO);
+    if kept {
+        difference.abs()
+    } else {
+        f64::INFINITY
+    }
 }

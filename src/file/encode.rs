@@ -89,7 +89,7 @@ pub fn finite_range(array: &ArrayRef) -> ValueRange {
     fn of<F: Float>(values: &[F]) -> ValueRange {
         values
             .par_chunks(1 << 16)
-            .map(|values| ValueRange::of(values.iter().map(|x| x.to_f64())))
+            .map(ValueRange::of_slice)
             .reduce(|| ValueRange::EMPTY, |a, b| a.union(&b))
     }
     match Values::of(array.data_type(), &array.to_data()) {

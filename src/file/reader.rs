@@ -1,6 +1,7 @@
 //! A plain Arrow reader over packed and ordinary Parquet files.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,9 +63,12 @@ impl ReaderBuilder {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(source: Arc<dyn ReadAt>) -> Result<Self> {
-        let opened = open_source(source.as_ref())?;
-        let metadata =
-            ArrowReaderMetadata::try_new(Arc::clone(opened.metadata()), ArrowReaderOptions::new())?;
+        let (opened, metadata) = unpanicked(|| {
+            let opened = open_source(source.as_ref())?;
+            let metadata = Arc::clone(opened.metadata());
+            let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())?;
+            Ok((opened, metadata))
+        })?;
         let (source, schema) = match &opened {
             Opened::Packed(layout) => (
                 AnySource::Virtual(VirtualFile::from_layout(source, Arc::clone(layout))),
@@ -157,15 +161,23 @@ impl ReaderBuilder {
             builder = builder.with_row_groups(row_groups);
         }
         Ok(Reader {
-            inner: builder.build()?,
+            inner: Some(unpanicked(|| Ok(builder.build()?))?),
             schema,
         })
     }
 }
 
+/// What parquet-rs does, or an error where it panics: it unwraps some of what a damaged file lacks,
+/// and ordinary Parquet has no checksum that would tell beforehand.
+fn unpanicked<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(FileError::corrupt("its contents make no sense")))
+}
+
 /// Record batches of a packed or an ordinary Parquet file, in the schema that was written.
 pub struct Reader {
-    inner: ParquetRecordBatchReader,
+    /// None after an error.
+    inner: Option<ParquetRecordBatchReader>,
     schema: SchemaRef,
 }
 
@@ -173,16 +185,22 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.inner.next()?;
-        Some(batch.and_then(|batch| {
+        let inner = self.inner.as_mut()?;
+        let batch = unpanicked(|| {
+            let Some(batch) = inner.next().transpose()? else {
+                return Ok(None);
+            };
             // The virtual file says REQUIRED where a column holds no null; the user may not have.
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            RecordBatch::try_new_with_options(
-                Arc::clone(&self.schema),
-                batch.columns().to_vec(),
-                &options,
-            )
-        }))
+            let columns = batch.columns().to_vec();
+            let schema = Arc::clone(&self.schema);
+            let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
+            Ok(Some(batch))
+        });
+        if batch.is_err() {
+            self.inner = None;
+        }
+        batch.map_err(ArrowError::from).transpose()
     }
 }
 
