@@ -4,19 +4,19 @@
 //! The layers, each of which knows only the ones above it in this list:
 //!
 //! - [`codec`]: slices to bytes and back. No Arrow, no files, no async.
-//! - [`file`]: packed files: writer, block index, checksums, the virtual file, Arrow reader.
+//! - [`mod@file`]: packed files: writer, block index, checksums, the virtual file, Arrow reader.
 //! - [`datafusion`]: SQL over packed and ordinary Parquet files.
 //! - [`tools`]: compress, verify, inspect, query, decompress, as functions.
 //! - [`cli`]: the `tolerant` binary's arguments and output.
 
 pub mod codec;
 
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "datafusion")]
 pub mod datafusion;
 #[cfg(feature = "file")]
 pub mod file;
-#[cfg(feature = "cli")]
-pub mod cli;
 #[cfg(feature = "cli")]
 pub mod tools;
 

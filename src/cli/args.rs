@@ -162,15 +162,21 @@ fn number(text: &str) -> Result<f64, String> {
 
 /// Split at the last `=`: a column's name may hold one, a bound does not.
 fn column(text: &str) -> Result<(String, ErrorBound), String> {
-    let (name, bound) = text.rsplit_once('=').ok_or("write NAME=rel:R, NAME=abs:E or NAME=exact")?;
-    let bound = bound.parse::<ErrorBound>().map_err(|error| error.to_string())?;
+    let (name, bound) = text
+        .rsplit_once('=')
+        .ok_or("write NAME=rel:R, NAME=abs:E or NAME=exact")?;
+    let bound = bound
+        .parse::<ErrorBound>()
+        .map_err(|error| error.to_string())?;
     Ok((name.to_string(), bound))
 }
 
 /// Split at the first `=`: a path may hold one (`year=2024`), a table's name seldom does.
 fn table(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_string(), path.to_string())),
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok((name.to_string(), path.to_string()))
+        }
         _ => Err("write NAME=PATH".to_string()),
     }
 }

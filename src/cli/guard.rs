@@ -19,7 +19,7 @@ pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
         Err(ToolError::invalid(format!(
-            "internal error, please report it: {} (at {})",
+            "internal error: {} (at {}); a file that is read may be damaged, else please report this",
             message(&*panic),
             place.as_deref().unwrap_or("an unknown place")
         )))
@@ -28,5 +28,6 @@ pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }

@@ -7,7 +7,7 @@ mod output;
 mod reports;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::decompress::decompress;
 use crate::tools::input::Input;
 use crate::tools::inspect::inspect;
+use crate::tools::query;
 use crate::tools::verify::verify;
 use crate::tools::{Result, ToolError};
 
@@ -64,7 +65,11 @@ fn dispatch(command: Command) -> Result<u8> {
             } else {
                 output::print(&reports::verify_table(&report))?;
             }
-            Ok(if report.violations == 0 { SUCCESS } else { VIOLATIONS })
+            Ok(if report.violations == 0 {
+                SUCCESS
+            } else {
+                VIOLATIONS
+            })
         }
         Command::Inspect(args) => {
             let report = inspect(&args.file)?;
@@ -75,7 +80,7 @@ fn dispatch(command: Command) -> Result<u8> {
             }
             Ok(SUCCESS)
         }
-        Command::Query(_args) => Ok(SUCCESS),
+        Command::Query(args) => run_query(args),
         Command::Decompress(args) => {
             let bar = bar("decompressing");
             let report = decompress(&args.input, &args.output, &|rows, total| {
@@ -125,6 +130,36 @@ fn run_compress(args: args::Compress) -> Result<u8> {
     Ok(SUCCESS)
 }
 
+fn run_query(args: args::Query) -> Result<u8> {
+    let format = match args.format {
+        args::Format::Table => query::Format::Table,
+        args::Format::Csv => query::Format::Csv,
+        args::Format::Json => query::Format::Json,
+        args::Format::Parquet => query::Format::Parquet,
+    };
+    let options = query::QueryOptions {
+        sql: args.sql,
+        tables: args.tables,
+        format,
+    };
+    match args.output {
+        Some(path) => query::query_to_file(&options, &path).map(|_| SUCCESS),
+        None if format == query::Format::Parquet && io::stdout().is_terminal() => Err(
+            ToolError::invalid("Parquet is not for a terminal; name a file with -o"),
+        ),
+        None => {
+            let mut out = BufWriter::new(io::stdout());
+            match query::query(&options, &mut out).and_then(|_| out.flush().map_err(output::failed))
+            {
+                Err(ToolError::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                    Ok(SUCCESS)
+                }
+                outcome => outcome.map(|()| SUCCESS),
+            }
+        }
+    }
+}
+
 /// A progress bar on a terminal's standard error, and nowhere else.
 fn bar(message: &'static str) -> ProgressBar {
     if !io::stderr().is_terminal() {
@@ -142,20 +177,26 @@ fn bar(message: &'static str) -> ProgressBar {
 
 /// A log on standard error, where `TOLERANT_LOG` asks for one.
 fn start_log() -> Result<()> {
-    let Ok(filter) = std::env::var("TOLERANT_LOG") else { return Ok(()) };
+    let Ok(filter) = std::env::var("TOLERANT_LOG") else {
+        return Ok(());
+    };
     if filter.is_empty() {
         return Ok(());
     }
     let filter = EnvFilter::builder().parse(&filter).map_err(|error| {
-        ToolError::invalid(format!("TOLERANT_LOG={filter:?} is not a log filter ({error}); try TOLERANT_LOG=info"))
+        ToolError::invalid(format!(
+            "TOLERANT_LOG={filter:?} is not a log filter ({error}); try TOLERANT_LOG=info"
+        ))
     })?;
     // Only a log that is there already can make this fail.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .try_init();
     Ok(())
 }
 
 /// A line on standard error; when that is closed, the exit code still tells.
 fn eprint_line(line: &str) {
-    use io::Write;
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -11,17 +11,24 @@ pub const SHOWN_COLUMNS: usize = 40;
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(ToolError::Io { what: "cannot write to standard output".to_string(), source: error })
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
         _ => Ok(()),
+    }
+}
+
+/// The error of writing to standard output.
+pub fn failed(source: io::Error) -> ToolError {
+    ToolError::Io {
+        what: "cannot write to standard output".to_string(),
+        source,
     }
 }
 
 /// One JSON document on one line.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| ToolError::invalid(format!("cannot express the report as JSON: {error}")))?;
+    let text = serde_json::to_string(value).map_err(|error| {
+        ToolError::invalid(format!("cannot express the report as JSON: {error}"))
+    })?;
     print(&(text + "\n"))
 }
 
@@ -33,7 +40,10 @@ pub struct Table {
 
 impl Table {
     pub fn new(left: usize, header: &[&str]) -> Self {
-        Self { left, rows: vec![header.iter().map(ToString::to_string).collect()] }
+        Self {
+            left,
+            rows: vec![header.iter().map(ToString::to_string).collect()],
+        }
     }
 
     pub fn row(&mut self, cells: Vec<String>) {
@@ -43,14 +53,27 @@ impl Table {
     pub fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
         for row in &self.rows {
-            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if column < self.left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-            });
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, &width))| {
+                    if column < self.left {
+                        format!("{cell:<width$}")
+                    } else {
+                        format!("{cell:>width$}")
+                    }
+                });
             text += cells.collect::<Vec<_>>().join("  ").trim_end();
             text.push('\n');
         }
@@ -62,7 +85,10 @@ impl Table {
 pub fn and_more(columns: usize) -> String {
     match columns.saturating_sub(SHOWN_COLUMNS) {
         0 => String::new(),
-        more => format!("... and {} more columns; --json has them all\n", count(more as u64)),
+        more => format!(
+            "... and {} more columns; --json has them all\n",
+            count(more as u64)
+        ),
     }
 }
 
@@ -79,7 +105,11 @@ pub fn name(name: &str) -> String {
 
 /// A message as one line of plain text.
 pub fn one_line(message: &str) -> String {
-    let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     lines.join(" ").chars().flat_map(plain).collect()
 }
 
@@ -95,7 +125,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -114,7 +144,11 @@ pub fn number(x: f64) -> String {
     }
     let decimals = (3 - magnitude.log10().floor() as i32).max(0) as usize;
     let text = format!("{x:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    } else {
+        text
+    }
 }
 
 /// 3.45 kB, in powers of 1000.
@@ -140,10 +174,18 @@ pub fn ratio(before: u64, after: u64) -> String {
         return "-".to_string();
     }
     let ratio = before as f64 / after as f64;
-    if ratio < 99.95 { format!("{ratio:.2}") } else { format!("{ratio:.0}") }
+    if ratio < 99.95 {
+        format!("{ratio:.2}")
+    } else {
+        format!("{ratio:.0}")
+    }
 }
 
 /// Bits of the file for each of `values`; "-" if there is none.
 pub fn bits_per_value(bytes: u64, values: u64) -> String {
-    if values == 0 { "-".to_string() } else { format!("{:.2}", bytes as f64 * 8.0 / values as f64) }
+    if values == 0 {
+        "-".to_string()
+    } else {
+        format!("{:.2}", bytes as f64 * 8.0 / values as f64)
+    }
 }

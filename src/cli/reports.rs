@@ -8,7 +8,9 @@ use crate::tools::compress::CompressReport;
 use crate::tools::inspect::{InspectReport, InspectedColumn};
 use crate::tools::verify::VerifyReport;
 
-use super::output::{SHOWN_COLUMNS, Table, and_more, bits_per_value, bytes, count, name, number, ratio};
+use super::output::{
+    SHOWN_COLUMNS, Table, and_more, bits_per_value, bytes, count, name, number, ratio,
+};
 
 /// The JSON of `compress`: its keys are a contract.
 #[derive(Serialize)]
@@ -42,7 +44,11 @@ pub fn compress_json(report: &CompressReport) -> CompressJson<'_> {
         file_bytes: written.file_bytes,
         ratio: written.raw_bytes as f64 / written.file_bytes.max(1) as f64,
         seconds: report.seconds,
-        columns: written.columns.iter().map(CompressColumnJson::new).collect(),
+        columns: written
+            .columns
+            .iter()
+            .map(CompressColumnJson::new)
+            .collect(),
     }
 }
 
@@ -63,21 +69,44 @@ impl<'a> CompressColumnJson<'a> {
 
 pub fn compress_table(report: &CompressReport) -> String {
     let written = &report.written;
-    let header =
-        ["column", "type", "bound", "abs bound", "max error", "outliers", "before", "after", "ratio", "bits/value"];
+    let header = [
+        "column",
+        "type",
+        "bound",
+        "abs bound",
+        "max error",
+        "outliers",
+        "before",
+        "after",
+        "ratio",
+        "bits/value",
+    ];
     let mut table = Table::new(3, &header);
     for column in written.columns.iter().take(SHOWN_COLUMNS) {
         table.row(vec![
             name(&column.name),
             name(&column.data_type.to_string()),
-            column.bound.map_or("-".to_string(), |bound| bound.to_string()),
+            column
+                .bound
+                .map_or("-".to_string(), |bound| bound.to_string()),
             column.abs_bound.map_or("-".to_string(), number),
-            if column.bound.is_some() { number(column.max_error) } else { "-".to_string() },
-            if column.bound.is_some() { count(column.outliers) } else { "-".to_string() },
+            if column.bound.is_some() {
+                number(column.max_error)
+            } else {
+                "-".to_string()
+            },
+            if column.bound.is_some() {
+                count(column.outliers)
+            } else {
+                "-".to_string()
+            },
             bytes(column.raw_bytes),
             bytes(column.packed_bytes),
             ratio(column.raw_bytes, column.packed_bytes),
-            bits_per_value(column.packed_bytes, written.rows.saturating_sub(column.nulls)),
+            bits_per_value(
+                column.packed_bytes,
+                written.rows.saturating_sub(column.nulls),
+            ),
         ]);
     }
     let mut text = table.render() + &and_more(written.columns.len());
@@ -91,7 +120,8 @@ pub fn compress_table(report: &CompressReport) -> String {
         written.raw_bytes as f64 / 1e6 / report.seconds.max(1e-9),
     );
     let own_ranges = |column: &&ColumnReport| {
-        matches!(column.bound, Some(ErrorBound::Rel(ratio)) if ratio > 0.0) && !column.range_declared
+        matches!(column.bound, Some(ErrorBound::Rel(ratio)) if ratio > 0.0)
+            && !column.range_declared
     };
     match written.columns.iter().filter(own_ranges).count() {
         0 => {}
@@ -117,25 +147,57 @@ pub fn inspect_table(report: &InspectReport) -> String {
         count(report.row_groups),
         bytes(report.file_bytes),
     );
-    text += &if report.packed { packed_columns(report) } else { ordinary_columns(report) };
-    let raw: u64 = report.columns.iter().filter_map(|column| column.raw_bytes).sum();
-    let stored: u64 = report.columns.iter().map(|column| column.packed_bytes).sum();
+    text += &if report.packed {
+        packed_columns(report)
+    } else {
+        ordinary_columns(report)
+    };
+    let raw: u64 = report
+        .columns
+        .iter()
+        .filter_map(|column| column.raw_bytes)
+        .sum();
+    let stored: u64 = report
+        .columns
+        .iter()
+        .map(|column| column.packed_bytes)
+        .sum();
     text += &and_more(report.columns.len());
     text += &format!(
         "columns {}, everything else (footer, index) {}",
         bytes(stored),
         bytes(report.file_bytes.saturating_sub(stored))
     );
-    if report.columns.iter().all(|column| column.raw_bytes.is_some()) {
-        text += &format!("; {} in Arrow, ratio {}", bytes(raw), ratio(raw, report.file_bytes));
+    if report
+        .columns
+        .iter()
+        .all(|column| column.raw_bytes.is_some())
+    {
+        text += &format!(
+            "; {} in Arrow, ratio {}",
+            bytes(raw),
+            ratio(raw, report.file_bytes)
+        );
     }
     text + "\n"
 }
 
 fn packed_columns(report: &InspectReport) -> String {
     let header = [
-        "column", "type", "codec", "bound", "abs bound", "max error", "min", "max", "outliers", "nulls", "blocks",
-        "bytes", "ratio", "bits/value",
+        "column",
+        "type",
+        "codec",
+        "bound",
+        "abs bound",
+        "max error",
+        "min",
+        "max",
+        "outliers",
+        "nulls",
+        "blocks",
+        "bytes",
+        "ratio",
+        "bits/value",
     ];
     let mut table = Table::new(3, &header);
     let or_dash = |text: Option<String>| text.unwrap_or("-".to_string());
@@ -154,14 +216,28 @@ fn packed_columns(report: &InspectReport) -> String {
             or_dash(column.blocks.map(count)),
             bytes(column.packed_bytes),
             or_dash(column.raw_bytes.map(|raw| ratio(raw, column.packed_bytes))),
-            bits_per_value(column.packed_bytes, report.rows.saturating_sub(column.nulls.unwrap_or(0))),
+            bits_per_value(
+                column.packed_bytes,
+                report.rows.saturating_sub(column.nulls.unwrap_or(0)),
+            ),
         ]);
     }
     table.render()
 }
 
 fn ordinary_columns(report: &InspectReport) -> String {
-    let mut table = Table::new(3, &["column", "type", "codec", "nulls", "bytes", "ratio", "bits/value"]);
+    let mut table = Table::new(
+        3,
+        &[
+            "column",
+            "type",
+            "codec",
+            "nulls",
+            "bytes",
+            "ratio",
+            "bits/value",
+        ],
+    );
     for column in report.columns.iter().take(SHOWN_COLUMNS) {
         table.row(vec![
             name(&column.name),
@@ -169,8 +245,13 @@ fn ordinary_columns(report: &InspectReport) -> String {
             codecs(column),
             column.nulls.map_or("-".to_string(), count),
             bytes(column.packed_bytes),
-            column.raw_bytes.map_or("-".to_string(), |raw| ratio(raw, column.packed_bytes)),
-            bits_per_value(column.packed_bytes, report.rows.saturating_sub(column.nulls.unwrap_or(0))),
+            column
+                .raw_bytes
+                .map_or("-".to_string(), |raw| ratio(raw, column.packed_bytes)),
+            bits_per_value(
+                column.packed_bytes,
+                report.rows.saturating_sub(column.nulls.unwrap_or(0)),
+            ),
         ]);
     }
     table.render()
@@ -186,7 +267,10 @@ fn codecs(column: &InspectedColumn) -> String {
         0 => "-".to_string(),
         1 => column.codecs.keys().next().cloned().unwrap_or_default(),
         _ => {
-            let counts = column.codecs.iter().map(|(codec, n)| format!("{codec} x{}", count(*n)));
+            let counts = column
+                .codecs
+                .iter()
+                .map(|(codec, n)| format!("{codec} x{}", count(*n)));
             counts.collect::<Vec<_>>().join(", ")
         }
     }
@@ -194,12 +278,25 @@ fn codecs(column: &InspectedColumn) -> String {
 
 pub fn verify_table(report: &VerifyReport) -> String {
     let header = [
-        "column", "type", "bound", "abs bound", "max error", "violations", "beyond bound", "nulls", "NaN", "Inf",
-        "-0.0", "values",
+        "column",
+        "type",
+        "bound",
+        "abs bound",
+        "max error",
+        "violations",
+        "beyond bound",
+        "nulls",
+        "NaN",
+        "Inf",
+        "-0.0",
+        "values",
     ];
     let mut table = Table::new(3, &header);
     // Columns with violations first: the others may not fit.
-    let (bad, good): (Vec<_>, Vec<_>) = report.columns.iter().partition(|column| column.violations > 0);
+    let (bad, good): (Vec<_>, Vec<_>) = report
+        .columns
+        .iter()
+        .partition(|column| column.violations > 0);
     for column in bad.iter().chain(&good).take(SHOWN_COLUMNS) {
         table.row(vec![
             name(&column.name),
@@ -225,7 +322,12 @@ pub fn verify_table(report: &VerifyReport) -> String {
             text += &format!("column {}: {problem}\n", name(&column.name));
         }
         if let Some(first) = &column.first_violation {
-            text += &format!("column {}, row {}: {}\n", name(&column.name), count(first.row), first.what);
+            text += &format!(
+                "column {}, row {}: {}\n",
+                name(&column.name),
+                count(first.row),
+                first.what
+            );
         }
     }
     let rows = count(report.rows);

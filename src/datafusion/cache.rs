@@ -53,8 +53,14 @@ pub(super) async fn open(
         Opened::Packed(layout) => memory_size(layout),
         Opened::Ordinary(metadata) => metadata.memory_size(),
     };
-    let file = CachedFile { opened: opened.clone(), memory_size };
-    cache.put(&meta.location, CachedFileMetadataEntry::new(meta.clone(), Arc::new(file)));
+    let file = CachedFile {
+        opened: opened.clone(),
+        memory_size,
+    };
+    cache.put(
+        &meta.location,
+        CachedFileMetadataEntry::new(meta.clone(), Arc::new(file)),
+    );
     Ok(opened)
 }
 
@@ -66,7 +72,9 @@ fn memory_size(layout: &Layout) -> usize {
         .iter()
         .map(|column| match column {
             IndexColumn::Packed(packed) => packed.blocks().count(),
-            IndexColumn::Ordinary(ordinary) => ordinary.row_groups.iter().flatten().flatten().count(),
+            IndexColumn::Ordinary(ordinary) => {
+                ordinary.row_groups.iter().flatten().flatten().count()
+            }
         })
         .sum();
     // Each page has an entry in the index, and one in the layout that repeats it.

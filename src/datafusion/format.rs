@@ -14,9 +14,7 @@ use datafusion::datasource::file_format::parquet::{
 };
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory, FileMeta};
 use datafusion::datasource::physical_plan::parquet::Int96Coercer;
-use datafusion::datasource::physical_plan::parquet::metadata::{
-    DFParquetMetadata, ordering_from_parquet_metadata,
-};
+use datafusion::datasource::physical_plan::parquet::metadata::ordering_from_parquet_metadata;
 use datafusion::datasource::physical_plan::{
     FileScanConfig, FileScanConfigBuilder, FileSinkConfig, FileSource, ParquetSource,
 };
@@ -34,6 +32,7 @@ use crate::file::Opened;
 
 use super::cache::{self, OpenSlot};
 use super::source::TolerantSource;
+use super::statistics;
 
 /// The names under which the format is registered, which differ in what they write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +53,17 @@ pub struct TolerantFormatFactory {
 impl TolerantFormatFactory {
     /// The factory of `STORED AS TOLERANT`.
     pub fn tolerant() -> Self {
-        Self { name: Name::Tolerant }
+        Self {
+            name: Name::Tolerant,
+        }
     }
 
     /// The factory that takes the place of DataFusion's own for Parquet: reads packed and ordinary
     /// files alike, and writes ordinary ones.
     pub fn parquet() -> Self {
-        Self { name: Name::Parquet }
+        Self {
+            name: Name::Parquet,
+        }
     }
 }
 
@@ -89,11 +92,17 @@ impl FileFormatFactory for TolerantFormatFactory {
             return Ok(format);
         }
         let format = TolerantFormat::try_new(options.clone())?;
-        Ok(Arc::new(TolerantFormat { name: self.name, ..format }))
+        Ok(Arc::new(TolerantFormat {
+            name: self.name,
+            ..format
+        }))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
-        Arc::new(TolerantFormat { name: self.name, ..TolerantFormat::default() })
+        Arc::new(TolerantFormat {
+            name: self.name,
+            ..TolerantFormat::default()
+        })
     }
 }
 
@@ -107,7 +116,11 @@ pub struct TolerantFormat {
 
 impl Default for TolerantFormat {
     fn default() -> Self {
-        Self { parquet: ParquetFormat::default(), int96_unit: None, name: Name::Tolerant }
+        Self {
+            parquet: ParquetFormat::default(),
+            int96_unit: None,
+            name: Name::Tolerant,
+        }
     }
 }
 
@@ -117,9 +130,18 @@ impl TolerantFormat {
     /// # Errors
     /// A configuration error when `coerce_int96` is not a unit of time.
     pub fn try_new(options: TableParquetOptions) -> Result<Self> {
-        let int96_unit = options.global.coerce_int96.as_deref().map(time_unit).transpose()?;
+        let int96_unit = options
+            .global
+            .coerce_int96
+            .as_deref()
+            .map(time_unit)
+            .transpose()?;
         let parquet = ParquetFormat::default().with_options(options);
-        Ok(Self { parquet, int96_unit, ..Self::default() })
+        Ok(Self {
+            parquet,
+            int96_unit,
+            ..Self::default()
+        })
     }
 
     /// The options of reading.
@@ -134,8 +156,15 @@ impl TolerantFormat {
         if let Opened::Packed(layout) = opened {
             return Ok(with_nullability(&schema, layout.schema()));
         }
-        let Some(unit) = &self.int96_unit else { return Ok(schema) };
-        let timezone = self.options().global.coerce_int96_tz.as_deref().map(Arc::from);
+        let Some(unit) = &self.int96_unit else {
+            return Ok(schema);
+        };
+        let timezone = self
+            .options()
+            .global
+            .coerce_int96_tz
+            .as_deref()
+            .map(Arc::from);
         let coercer = Int96Coercer::new(file.schema_descr(), &schema, unit).with_timezone(timezone);
         Ok(coercer.coerce().unwrap_or(schema))
     }
@@ -155,8 +184,14 @@ fn metadata_cache(state: &dyn Session) -> Arc<FileMetadataCache> {
     state.runtime_env().cache_manager.get_file_metadata_cache()
 }
 
-async fn open(state: &dyn Session, store: &Arc<dyn ObjectStore>, object: &ObjectMeta) -> Result<Opened> {
-    cache::open(store, object, metadata_cache(state).as_ref()).await.map_err(super::external)
+async fn open(
+    state: &dyn Session,
+    store: &Arc<dyn ObjectStore>,
+    object: &ObjectMeta,
+) -> Result<Opened> {
+    cache::open(store, object, metadata_cache(state).as_ref())
+        .await
+        .map_err(super::external)
 }
 
 /// The virtual file's schema, nullable where the user's is.
@@ -166,9 +201,23 @@ async fn open(state: &dyn Session, store: &Arc<dyn ObjectStore>, object: &Object
 fn with_nullability(schema: &Schema, user: &Schema) -> Schema {
     let fields = schema.fields().iter().zip(user.fields());
     let fields = fields.map(|(field, user)| {
-        field.as_ref().clone().with_nullable(field.is_nullable() || user.is_nullable())
+        field
+            .as_ref()
+            .clone()
+            .with_nullable(field.is_nullable() || user.is_nullable())
     });
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
+}
+
+/// All columns of all schemas. Merging takes time with the square of the columns, so it is left
+/// out where there is nothing to merge.
+fn merge(schemas: impl IntoIterator<Item = Schema>) -> Result<Schema> {
+    let mut schemas: Vec<Schema> = schemas.into_iter().collect();
+    schemas.dedup();
+    match schemas.len() {
+        1 => Ok(schemas.remove(0)),
+        _ => Ok(Schema::try_merge(schemas)?),
+    }
 }
 
 /// The schema without what each file may say differently, which would keep files from merging.
@@ -202,14 +251,22 @@ impl FileFormat for TolerantFormat {
         store: &Arc<dyn ObjectStore>,
         objects: &[ObjectMeta],
     ) -> Result<SchemaRef> {
-        let concurrency = state.config_options().execution.meta_fetch_concurrency.get();
+        let concurrency = state
+            .config_options()
+            .execution
+            .meta_fetch_concurrency
+            .get();
         let mut schemas: Vec<_> = futures::stream::iter(objects)
             .map(|object| async move {
                 let schema = self.file_schema(&open(state, store, object).await?)?;
                 let skip = self.parquet.skip_metadata();
                 Ok::<_, datafusion::error::DataFusionError>((
                     &object.location,
-                    if skip { without_metadata(schema) } else { schema },
+                    if skip {
+                        without_metadata(schema)
+                    } else {
+                        schema
+                    },
                 ))
             })
             .boxed() // Without it the compiler finds the future not general enough.
@@ -219,7 +276,7 @@ impl FileFormat for TolerantFormat {
         // Columns stand in the order of the first file that has them, whichever came first here.
         schemas.sort_unstable_by_key(|(location, _)| *location);
 
-        let mut schema = Schema::try_merge(schemas.into_iter().map(|(_, schema)| schema))?;
+        let mut schema = merge(schemas.into_iter().map(|(_, schema)| schema))?;
         if self.parquet.binary_as_string() {
             schema = transform_binary_to_string(&schema);
         }
@@ -237,7 +294,7 @@ impl FileFormat for TolerantFormat {
         object: &ObjectMeta,
     ) -> Result<Statistics> {
         let opened = open(state, store, object).await?;
-        DFParquetMetadata::statistics_from_parquet_metadata(opened.metadata(), &table_schema)
+        statistics::of_file(opened.metadata(), &table_schema)
     }
 
     async fn infer_ordering(
@@ -260,7 +317,7 @@ impl FileFormat for TolerantFormat {
     ) -> Result<FileMeta> {
         let opened = open(state, store, object).await?;
         let metadata = opened.metadata();
-        let statistics = DFParquetMetadata::statistics_from_parquet_metadata(metadata, &table_schema)?;
+        let statistics = statistics::of_file(metadata, &table_schema)?;
         let ordering = ordering_from_parquet_metadata(metadata, &table_schema)?;
         Ok(FileMeta::new(statistics).with_ordering(ordering))
     }
@@ -283,7 +340,9 @@ impl FileFormat for TolerantFormat {
                 group[i].extensions.insert(OpenSlot::default());
             }
         }
-        let conf = FileScanConfigBuilder::from(conf).with_source(Arc::new(source)).build();
+        let conf = FileScanConfigBuilder::from(conf)
+            .with_source(Arc::new(source))
+            .build();
         Ok(DataSourceExec::from_data_source(conf))
     }
 

@@ -26,6 +26,9 @@ mod morsel;
 mod reader;
 mod session;
 mod source;
+mod statistics;
+#[cfg(test)]
+mod tests;
 
 pub use format::{TolerantFormat, TolerantFormatFactory};
 pub use reader::TolerantReaderFactory;

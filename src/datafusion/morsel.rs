@@ -27,7 +27,9 @@ pub(super) struct TolerantMorselizer {
 
 impl fmt::Debug for TolerantMorselizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TolerantMorselizer").field(&self.parquet).finish()
+        f.debug_tuple("TolerantMorselizer")
+            .field(&self.parquet)
+            .finish()
     }
 }
 
@@ -37,12 +39,27 @@ impl Morselizer for TolerantMorselizer {
         if !file.extensions.contains::<OpenSlot>() {
             file.extensions.insert(OpenSlot::default());
         }
-        let Some(range) = file.range.clone() else { return self.parquet.plan_file(file) };
+        let Some(range) = file.range.clone() else {
+            return self.parquet.plan_file(file);
+        };
         let whole = range.start <= 0 && range.end as u64 >= file.object_meta.size;
-        let cell = if whole { OpenSlot::cell } else { OpenSlot::kept_cell };
-        let cell = file.extensions.get::<OpenSlot>().map(cell).unwrap_or_default();
+        let cell = if whole {
+            OpenSlot::cell
+        } else {
+            OpenSlot::kept_cell
+        };
+        let cell = file
+            .extensions
+            .get::<OpenSlot>()
+            .map(cell)
+            .unwrap_or_default();
         let shared = self.readers.file(file.object_meta.clone(), cell);
-        Ok(Box::new(PartPlanner { parquet: Arc::clone(&self.parquet), file, range, shared }))
+        Ok(Box::new(PartPlanner {
+            parquet: Arc::clone(&self.parquet),
+            file,
+            range,
+            shared,
+        }))
     }
 }
 
@@ -56,13 +73,20 @@ struct PartPlanner {
 
 impl fmt::Debug for PartPlanner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PartPlanner").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("PartPlanner")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 
 impl MorselPlanner for PartPlanner {
     fn plan(self: Box<Self>) -> Result<Option<MorselPlan>> {
-        let Self { parquet, mut file, range, shared } = *self;
+        let Self {
+            parquet,
+            mut file,
+            range,
+            shared,
+        } = *self;
         Ok(Some(MorselPlan::new().with_pending_planner(async move {
             if let Opened::Packed(layout) = shared.opened().await.map_err(super::external)? {
                 select_row_groups(&mut file, layout, &range);
@@ -77,7 +101,9 @@ impl MorselPlanner for PartPlanner {
 fn select_row_groups(file: &mut PartitionedFile, layout: &Layout, range: &FileRange) {
     let row_groups = layout.metadata().row_groups();
     let starts_here = |i: usize| {
-        layout.physical_offset_of_row_group(i).is_some_and(|offset| range.contains(offset as i64))
+        layout
+            .physical_offset_of_row_group(i)
+            .is_some_and(|offset| range.contains(offset as i64))
     };
     file.range = None;
     // What an external index has chosen stays chosen.
@@ -98,6 +124,8 @@ fn select_row_groups(file: &mut PartitionedFile, layout: &Layout, range: &FileRa
         Some(plan) => plan.clone(),
         None => ParquetAccessPlan::new_all(row_groups.len()),
     };
-    (0..row_groups.len()).filter(|i| !starts_here(*i)).for_each(|i| plan.skip(i));
+    (0..row_groups.len())
+        .filter(|i| !starts_here(*i))
+        .for_each(|i| plan.skip(i));
     file.extensions.insert(plan);
 }

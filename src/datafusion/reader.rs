@@ -42,13 +42,19 @@ impl TolerantReaderFactory {
 
     /// The file that `cell` holds or will hold.
     pub(super) fn file(&self, meta: ObjectMeta, cell: Arc<OpenCell>) -> SharedFile {
-        SharedFile { factory: self.clone(), meta, cell }
+        SharedFile {
+            factory: self.clone(),
+            meta,
+            cell,
+        }
     }
 }
 
 impl fmt::Debug for TolerantReaderFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TolerantReaderFactory").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("TolerantReaderFactory")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,10 +66,18 @@ impl ParquetFileReaderFactory for TolerantReaderFactory {
         _metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let cell = partitioned_file.extensions.get::<OpenSlot>().map(OpenSlot::cell).unwrap_or_default();
+        let cell = partitioned_file
+            .extensions
+            .get::<OpenSlot>()
+            .map(OpenSlot::cell)
+            .unwrap_or_default();
         let meta = partitioned_file.object_meta;
         let metrics = ParquetFileMetrics::new(partition_index, meta.location.as_ref(), metrics);
-        Ok(Box::new(Reader { file: self.file(meta, cell), reader: None, metrics }))
+        Ok(Box::new(Reader {
+            file: self.file(meta, cell),
+            reader: None,
+            metrics,
+        }))
     }
 }
 
@@ -78,7 +92,9 @@ impl SharedFile {
     /// The file, opened now if it has not been.
     pub(super) async fn opened(&self) -> Result<&Opened, FileError> {
         let TolerantReaderFactory { store, cache } = &self.factory;
-        self.cell.get_or_try_init(|| cache::open(store, &self.meta, cache.as_ref())).await
+        self.cell
+            .get_or_try_init(|| cache::open(store, &self.meta, cache.as_ref()))
+            .await
     }
 }
 
@@ -93,10 +109,17 @@ impl Reader {
     /// Counts what a read of `ranges` takes from the store, which is less than their length where
     /// the file is packed.
     fn count_scanned(&self, ranges: &[Range<u64>]) {
-        let length = |ranges: &[Range<u64>]| ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+        let length = |ranges: &[Range<u64>]| {
+            ranges
+                .iter()
+                .map(|range| range.end - range.start)
+                .sum::<u64>()
+        };
         let scanned = match self.file.cell.get() {
             // A read that cannot be planned fails, and is not counted.
-            Some(Opened::Packed(layout)) => layout.plan(ranges).map_or(0, |plan| length(plan.fetches())),
+            Some(Opened::Packed(layout)) => {
+                layout.plan(ranges).map_or(0, |plan| length(plan.fetches()))
+            }
             _ => length(ranges),
         };
         self.metrics.bytes_scanned.add(scanned as usize);

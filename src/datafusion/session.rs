@@ -9,6 +9,11 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::format::TolerantFormatFactory;
 
+/// Bytes that a session keeps of opened files and of their statistics. DataFusion's own limits
+/// leave out a file of 60,000 columns, which each query would then open again.
+const METADATA_CACHE: usize = 256 << 20;
+const STATISTICS_CACHE: usize = 128 << 20;
+
 /// A new session that reads packed and ordinary Parquet files: by path (`SELECT ... FROM
 /// 'file.parquet'`, `FROM 'folder/'`), `STORED AS TOLERANT` and `STORED AS PARQUET`.
 pub fn session_context() -> SessionContext {
@@ -20,15 +25,29 @@ pub fn session_context() -> SessionContext {
 /// DataFusion's own, but for what gives wrong answers in its version 55: dynamic filters of MIN
 /// and MAX drop rows, of ordinary Parquet too, when several columns are asked for or a part of the
 /// data holds only nulls (apache/datafusion issues 25147, 24816).
+///
+/// Late materialisation, which fetches and decodes only the blocks in which a row is left by the
+/// filters, is off as in DataFusion; `SET datafusion.execution.parquet.pushdown_filters = true`
+/// turns it on.
 pub fn session_config() -> SessionConfig {
     let mut config = SessionConfig::new();
-    config.options_mut().optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    config
+        .options_mut()
+        .optimizer
+        .enable_aggregate_dynamic_filter_pushdown = false;
     config
 }
 
 /// [`session_context`] with a configuration of the caller's, best begun from [`session_config`].
 pub fn session_context_with_config(config: SessionConfig) -> SessionContext {
     let ctx = SessionContext::new_with_config(config);
+    let caches = &ctx.runtime_env().cache_manager;
+    caches
+        .get_file_metadata_cache()
+        .update_cache_limit(METADATA_CACHE);
+    if let Some(statistics) = caches.get_file_statistic_cache() {
+        statistics.update_cache_limit(STATISTICS_CACHE);
+    }
     register(&ctx);
     ctx
 }
@@ -42,7 +61,10 @@ pub fn session_context_with_config(config: SessionConfig) -> SessionContext {
 pub fn register(ctx: &SessionContext) {
     let state = ctx.state_ref();
     let mut state = state.write();
-    for factory in [TolerantFormatFactory::tolerant(), TolerantFormatFactory::parquet()] {
+    for factory in [
+        TolerantFormatFactory::tolerant(),
+        TolerantFormatFactory::parquet(),
+    ] {
         state
             .register_file_format(Arc::new(factory), true)
             .expect("a format that may overwrite is always accepted");

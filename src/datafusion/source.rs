@@ -12,10 +12,14 @@ use datafusion::datasource::physical_plan::{
 };
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
-use datafusion::execution::cache::cache_manager::{DEFAULT_METADATA_CACHE_LIMIT, FileMetadataCache};
+use datafusion::execution::cache::cache_manager::{
+    DEFAULT_METADATA_CACHE_LIMIT, FileMetadataCache,
+};
 use datafusion::execution::cache::default_cache::DefaultCache;
 use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr::{
+    EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr,
+};
 use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
@@ -40,7 +44,10 @@ impl TolerantSource {
     /// Wraps a Parquet source. Opened files are remembered by this source alone, unless
     /// [`with_metadata_cache`](Self::with_metadata_cache) shares a cache.
     pub fn new(parquet: ParquetSource) -> Self {
-        Self { parquet, cache: Arc::new(DefaultCache::new(DEFAULT_METADATA_CACHE_LIMIT)) }
+        Self {
+            parquet,
+            cache: Arc::new(DefaultCache::new(DEFAULT_METADATA_CACHE_LIMIT)),
+        }
     }
 
     /// Remembers opened files in `cache`: the session's own, which its
@@ -66,7 +73,10 @@ impl TolerantSource {
         let parquet = parquet
             .downcast_ref::<ParquetSource>()
             .ok_or_else(|| internal_datafusion_err!("a Parquet source turned into another kind"))?;
-        Ok(Arc::new(Self { parquet: parquet.clone(), cache: Arc::clone(&self.cache) }))
+        Ok(Arc::new(Self {
+            parquet: parquet.clone(),
+            cache: Arc::clone(&self.cache),
+        }))
     }
 }
 
@@ -86,11 +96,17 @@ impl FileSource for TolerantSource {
         base_config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        let readers = TolerantReaderFactory::new(Arc::clone(&object_store), Arc::clone(&self.cache));
-        let parquet =
-            self.parquet.clone().with_parquet_file_reader_factory(Arc::new(readers.clone()));
+        let readers =
+            TolerantReaderFactory::new(Arc::clone(&object_store), Arc::clone(&self.cache));
+        let parquet = self
+            .parquet
+            .clone()
+            .with_parquet_file_reader_factory(Arc::new(readers.clone()));
         let parquet = parquet.create_morselizer(object_store, base_config, partition)?;
-        Ok(Box::new(TolerantMorselizer { parquet: Arc::from(parquet), readers }))
+        Ok(Box::new(TolerantMorselizer {
+            parquet: Arc::from(parquet),
+            readers,
+        }))
     }
 
     fn repartitioned(
@@ -119,8 +135,14 @@ impl FileSource for TolerantSource {
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
         let result = self.parquet.try_pushdown_filters(filters, config)?;
-        let updated_node = result.updated_node.map(|source| self.rewrap(source.as_ref())).transpose()?;
-        Ok(FilterPushdownPropagation { filters: result.filters, updated_node })
+        let updated_node = result
+            .updated_node
+            .map(|source| self.rewrap(source.as_ref()))
+            .transpose()?;
+        Ok(FilterPushdownPropagation {
+            filters: result.filters,
+            updated_node,
+        })
     }
 
     fn try_pushdown_projection(
@@ -128,7 +150,9 @@ impl FileSource for TolerantSource {
         projection: &ProjectionExprs,
     ) -> Result<Option<Arc<dyn FileSource>>> {
         let source = self.parquet.try_pushdown_projection(projection)?;
-        source.map(|source| self.rewrap(source.as_ref())).transpose()
+        source
+            .map(|source| self.rewrap(source.as_ref()))
+            .transpose()
     }
 
     fn try_pushdown_sort(
@@ -142,6 +166,7 @@ impl FileSource for TolerantSource {
 
     fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
         let source = self.parquet.with_batch_size(batch_size);
+        // A Parquet source with another batch size is one still.
         self.rewrap(source.as_ref()).unwrap_or(source)
     }
 
@@ -190,7 +215,9 @@ fn scaled_min_size(min_size: usize, groups: &[FileGroup]) -> usize {
         // Without statistics the file counts as it is.
         let decoded = file.statistics.as_ref().map_or(0, |statistics| {
             let columns = statistics.column_statistics.iter();
-            columns.filter_map(|column| column.byte_size.get_value()).sum::<usize>() as u64
+            columns
+                .filter_map(|column| column.byte_size.get_value())
+                .sum::<usize>() as u64
         });
         file_bytes += file.object_meta.size;
         decoded_bytes += decoded.max(file.object_meta.size);

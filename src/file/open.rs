@@ -149,11 +149,15 @@ fn looks_packed(metadata: &ParquetMetaData) -> bool {
         .key_value_metadata()
         .is_some_and(|entries| entries.iter().any(|e| e.key == seal::KEY));
     // Bare payloads: other writers compress binary columns, or keep statistics of them.
-    let bare = metadata.row_groups().iter().flat_map(|row_group| row_group.columns()).any(|chunk| {
-        matches!(chunk.column_path().parts(), [_, child] if child == PAYLOAD_FIELD)
-            && chunk.column_type() == Type::BYTE_ARRAY
-            && chunk.compression() == Compression::UNCOMPRESSED
-            && chunk.statistics().is_none()
-    });
+    let bare = metadata
+        .row_groups()
+        .iter()
+        .flat_map(|row_group| row_group.columns())
+        .any(|chunk| {
+            matches!(chunk.column_path().parts(), [_, child] if child == PAYLOAD_FIELD)
+                && chunk.column_type() == Type::BYTE_ARRAY
+                && chunk.compression() == Compression::UNCOMPRESSED
+                && chunk.statistics().is_none()
+        });
     created || entry || bare
 }

@@ -76,9 +76,14 @@ impl Layout {
     /// The end of what can be read from `position` on without doing the work of what follows: of a
     /// page's header, of a page, of the bytes before the next page.
     pub(super) fn next_boundary(&self, position: u64) -> Result<u64> {
-        let next = self.units.partition_point(|unit| unit.range.end <= position);
+        let next = self
+            .units
+            .partition_point(|unit| unit.range.end <= position);
         Ok(match self.units.get(next) {
-            Some(Unit { range, kind: UnitKind::Virtual(page) }) if range.start <= position => {
+            Some(Unit {
+                range,
+                kind: UnitKind::Virtual(page),
+            }) if range.start <= position => {
                 let body = range.start + page.header_len as u64;
                 if position < body { body } else { range.end }
             }

@@ -154,7 +154,10 @@ impl Read for VirtualRead {
             if self.position >= end {
                 return Ok(0);
             }
-            self.buffer = self.file.read(self.position..end).map_err(io::Error::other)?;
+            self.buffer = self
+                .file
+                .read(self.position..end)
+                .map_err(io::Error::other)?;
             self.position = end;
         }
         let n = self.buffer.len().min(to.len());

@@ -65,7 +65,10 @@ const READ_AHEAD: usize = 2;
 /// # Errors
 /// When an input cannot be read, the inputs differ in schema, a bound names no column or one that
 /// cannot be lossy, or the output cannot be written; the output is then as it was before.
-pub fn compress(options: &CompressOptions, progress: &(dyn Fn(Progress) + Sync)) -> Result<CompressReport> {
+pub fn compress(
+    options: &CompressOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<CompressReport> {
     let start = Instant::now();
     let input = Input::open(&options.inputs)?;
     paths::check_output(&options.output, input.files().iter().map(TableFile::path))?;
@@ -73,30 +76,53 @@ pub fn compress(options: &CompressOptions, progress: &(dyn Fn(Progress) + Sync))
 
     let relative = relative_columns(&input, options);
     let mut ranges = input.known_ranges().to_vec();
-    let unknown: Vec<usize> = relative.iter().copied().filter(|&column| ranges[column].is_none()).collect();
+    let unknown: Vec<usize> = relative
+        .iter()
+        .copied()
+        .filter(|&column| ranges[column].is_none())
+        .collect();
     if !unknown.is_empty() {
         let rows = AtomicU64::new(0);
         let found = ranges::read(&input, &unknown, &|read| {
             let rows = rows.fetch_add(read, Ordering::Relaxed) + read;
-            progress(Progress { phase: Phase::Ranges, rows, total: input.rows() });
+            progress(Progress {
+                phase: Phase::Ranges,
+                rows,
+                total: input.rows(),
+            });
         })?;
-        unknown.iter().zip(found).for_each(|(&column, range)| ranges[column] = Some(range));
+        unknown
+            .iter()
+            .zip(found)
+            .for_each(|(&column, range)| ranges[column] = Some(range));
     }
 
-    let declared: Vec<(usize, ValueRange)> =
-        relative.iter().filter_map(|&column| Some((column, ranges[column]?))).collect();
+    let declared: Vec<(usize, ValueRange)> = relative
+        .iter()
+        .filter_map(|&column| Some((column, ranges[column]?)))
+        .collect();
     let (mut file, mut written) = write(&input, options, &declared, progress)?;
     // Statistics are another program's word. Where the values do not bear them out, the promise
     // would be another than the one asked for: once more, with the ranges of the values.
-    let seen: Vec<(usize, ValueRange)> =
-        relative.iter().map(|&column| (column, written.columns[column].range)).collect();
-    if seen.iter().zip(&declared).any(|(seen, declared)| seen != declared && !(seen.1.is_empty() && declared.1.is_empty())) {
+    let seen: Vec<(usize, ValueRange)> = relative
+        .iter()
+        .map(|&column| (column, written.columns[column].range))
+        .collect();
+    if seen
+        .iter()
+        .zip(&declared)
+        .any(|(seen, declared)| seen != declared && !(seen.1.is_empty() && declared.1.is_empty()))
+    {
         tracing::warn!("an input's statistics do not match its values; compressing again");
         drop(file);
         (file, written) = write(&input, options, &seen, progress)?;
     }
-    file.commit().map_err(|error| ToolError::file(&options.output, error))?;
-    Ok(CompressReport { written, seconds: start.elapsed().as_secs_f64() })
+    file.commit()
+        .map_err(|error| ToolError::file(&options.output, error))?;
+    Ok(CompressReport {
+        written,
+        seconds: start.elapsed().as_secs_f64(),
+    })
 }
 
 /// The float columns whose bound depends on their range.
@@ -104,7 +130,10 @@ fn relative_columns(input: &Input, options: &CompressOptions) -> Vec<usize> {
     let fields = input.schema().fields().iter().enumerate();
     fields
         .filter(|(_, field)| {
-            let own = options.columns.iter().find(|(name, _)| name == field.name());
+            let own = options
+                .columns
+                .iter()
+                .find(|(name, _)| name == field.name());
             let bound = own.map_or(options.bound, |(_, bound)| *bound);
             is_float(field.data_type()) && matches!(bound, ErrorBound::Rel(_)) && !bound.is_exact()
         })
@@ -115,8 +144,15 @@ fn relative_columns(input: &Input, options: &CompressOptions) -> Vec<usize> {
 fn check_columns(input: &Input, columns: &[(String, ErrorBound)]) -> Result<()> {
     for (index, (name, bound)) in columns.iter().enumerate() {
         let Ok(field) = input.schema().field_with_name(name) else {
-            let all = input.schema().fields().iter().map(|field| field.name().as_str());
-            return Err(ToolError::invalid(format!("no column is named {name:?}{}", names::suggestion(name, all))));
+            let all = input
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str());
+            return Err(ToolError::invalid(format!(
+                "no column is named {name:?}{}",
+                names::suggestion(name, all)
+            )));
         };
         if !is_float(field.data_type()) && !bound.is_exact() {
             return Err(ToolError::invalid(format!(
@@ -125,7 +161,9 @@ fn check_columns(input: &Input, columns: &[(String, ErrorBound)]) -> Result<()> 
             )));
         }
         if columns[..index].iter().any(|(other, _)| other == name) {
-            return Err(ToolError::invalid(format!("column {name:?} is given two bounds; give one")));
+            return Err(ToolError::invalid(format!(
+                "column {name:?} is given two bounds; give one"
+            )));
         }
     }
     Ok(())
@@ -144,7 +182,8 @@ fn write(
         writer_options = writer_options.with_column_bound(name, *bound);
     }
     for (column, range) in ranges {
-        writer_options = writer_options.with_column_range(input.schema().field(*column).name(), *range);
+        writer_options =
+            writer_options.with_column_range(input.schema().field(*column).name(), *range);
     }
     if let Some(rows) = options.block_rows {
         writer_options = writer_options.with_block_rows(rows);
@@ -154,7 +193,8 @@ fn write(
     }
 
     let file = AtomicFile::create(&options.output).map_err(failed)?;
-    let mut writer = Writer::try_new(file, Arc::clone(input.schema()), writer_options).map_err(failed)?;
+    let mut writer =
+        Writer::try_new(file, Arc::clone(input.schema()), writer_options).map_err(failed)?;
     let (batches, received) = sync_channel(READ_AHEAD);
     thread::scope(|scope| {
         // Owned by the scope, so that an error of the writer hangs up on the reader.
@@ -165,7 +205,11 @@ fn write(
             let batch = batch?;
             writer.write(&batch).map_err(failed)?;
             rows += batch.num_rows() as u64;
-            progress(Progress { phase: Phase::Compressing, rows, total: input.rows() });
+            progress(Progress {
+                phase: Phase::Compressing,
+                rows,
+                total: input.rows(),
+            });
         }
         Ok::<_, ToolError>(())
     })?;

@@ -33,22 +33,43 @@ pub fn scan(path: &Path) -> Result<CsvScan> {
         .with_delimiter(delimiter)
         .infer_schema(open(path)?, Some(0))
         .map_err(|error| csv_error(path, error))?;
-    let names: Vec<String> = header.fields().iter().map(|field| field.name().clone()).collect();
+    let names: Vec<String> = header
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
     if names.is_empty() {
-        return Err(ToolError::bad_file(path, "an empty CSV file; its first line must name the columns"));
+        return Err(ToolError::bad_file(
+            path,
+            "an empty CSV file; its first line must name the columns",
+        ));
     }
 
-    let text = names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect::<Vec<_>>();
+    let text = names
+        .iter()
+        .map(|name| Field::new(name, DataType::Utf8, true))
+        .collect::<Vec<_>>();
     let mut seen = vec![Seen::NOTHING; names.len()];
     let mut rows = 0;
     for batch in read(path, delimiter, Arc::new(Schema::new(text)), None)? {
         let batch = batch?;
         rows += batch.num_rows() as u64;
-        seen.par_iter_mut().zip(batch.columns()).for_each(|(seen, column)| {
-            column.as_string::<i32>().iter().flatten().for_each(|text| seen.update(text));
-        });
+        seen.par_iter_mut()
+            .zip(batch.columns())
+            .for_each(|(seen, column)| {
+                column
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .for_each(|text| seen.update(text));
+            });
     }
-    Ok(CsvScan { delimiter, names, seen, rows })
+    Ok(CsvScan {
+        delimiter,
+        names,
+        seen,
+        rows,
+    })
 }
 
 /// The file's rows as `schema` says; `columns` (ascending) selects some.
@@ -66,20 +87,34 @@ pub fn read(
     if let Some(columns) = columns {
         builder = builder.with_projection(columns.to_vec());
     }
-    let reader = builder.build(open(path)?).map_err(|error| csv_error(path, error))?;
+    let reader = builder
+        .build(open(path)?)
+        .map_err(|error| csv_error(path, error))?;
     let path = path.to_path_buf();
     Ok(reader.map(move |batch| batch.map_err(|error| csv_error(&path, error))))
 }
 
 /// Tab for `.tsv`; else comma, or where the header has none, a semicolon or tab that it has.
 fn delimiter(path: &Path) -> Result<u8> {
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv")) {
+    if path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"))
+    {
         return Ok(b'\t');
     }
     let mut start = Vec::new();
-    open(path)?.take(1 << 16).read_to_end(&mut start).map_err(|error| ToolError::io("read", path, error))?;
-    let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    Ok(*[b',', b';', b'\t'].iter().find(|&delimiter| header.contains(delimiter)).unwrap_or(&b','))
+    open(path)?
+        .take(1 << 16)
+        .read_to_end(&mut start)
+        .map_err(|error| ToolError::io("read", path, error))?;
+    let header = start
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    Ok(*[b',', b';', b'\t']
+        .iter()
+        .find(|&delimiter| header.contains(delimiter))
+        .unwrap_or(&b','))
 }
 
 fn open(path: &Path) -> Result<File> {

@@ -1,19 +1,25 @@
 //! A packed file as an ordinary Parquet file.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parquet::arrow::ArrowWriter;
+use arrow::datatypes::Schema;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use rayon::prelude::*;
 
 use crate::file::{AtomicFile, FileError, ReaderBuilder};
 
 use super::error::{Result, ToolError};
-use super::input::batch_rows;
 use super::paths;
+use super::row_groups::{columns_at_once, read_columns};
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,40 +29,108 @@ pub struct DecompressReport {
     pub seconds: f64,
 }
 
-/// Writes a packed (or ordinary) Parquet file as ordinary Parquet with ZSTD, in row groups of the
-/// same size, under the Arrow schema that it was written with. `progress` gets the rows written.
+/// Writes a packed (or ordinary) Parquet file as ordinary Parquet with ZSTD, in the same row
+/// groups, under the Arrow schema that it was written with. `progress` gets the rows written and
+/// the rows there are.
+///
+/// Holds the rows of one row group in memory, of some columns at a time.
 ///
 /// # Errors
 /// When the input cannot be read or is damaged, or the output cannot be written; the output is
 /// then as it was before.
-pub fn decompress(input: &Path, output: &Path, progress: &dyn Fn(u64, u64)) -> Result<DecompressReport> {
+pub fn decompress(
+    input: &Path,
+    output: &Path,
+    progress: &dyn Fn(u64, u64),
+) -> Result<DecompressReport> {
     let start = Instant::now();
-    let bad_input = |error| ToolError::file(input, error);
-    let bad_output = |error| ToolError::file(output, error);
-    let builder = ReaderBuilder::open(input).map_err(bad_input)?;
+    let reader = ReaderBuilder::open(input).map_err(|error| ToolError::file(input, error))?;
     paths::check_output(output, [input])?;
-    let metadata = builder.opened().metadata();
-    let row_group_rows = metadata.row_groups().iter().map(|group| group.num_rows()).max().unwrap_or(0).max(1);
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(row_group_rows as usize))
-        .build();
+    let failed = |error: FileError| ToolError::file(output, error);
+    let failed_parquet = |error: ParquetError| failed(error.into());
 
-    let total = builder.num_rows();
-    let schema = Arc::clone(builder.schema());
-    let reader = builder.with_batch_size(batch_rows(schema.fields().len())).build().map_err(bad_input)?;
-    let mut file = AtomicFile::create(output).map_err(bad_output)?;
-    let mut writer =
-        ArrowWriter::try_new(&mut file, schema, Some(properties)).map_err(|error| bad_output(error.into()))?;
+    let schema = reader.schema();
+    let mut properties = properties();
+    add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+    let parquet_schema = ArrowSchemaConverter::new()
+        .convert(schema)
+        .map_err(failed_parquet)?;
+    let mut file = AtomicFile::create(output).map_err(failed)?;
+    let mut writer = SerializedFileWriter::new(
+        &mut file,
+        parquet_schema.root_schema_ptr(),
+        Arc::new(properties),
+    )
+    .map_err(failed_parquet)?;
+
+    let total = reader.num_rows();
     let mut rows = 0;
-    for batch in reader {
-        let batch = batch.map_err(|error| bad_input(FileError::from(error)))?;
-        writer.write(&batch).map_err(|error| bad_output(error.into()))?;
-        rows += batch.num_rows() as u64;
+    let columns: Vec<usize> = (0..schema.fields().len()).collect();
+    let groups: Vec<&[usize]> = columns.chunks(columns_at_once(columns.len())).collect();
+    for row_group in 0..reader.opened().metadata().num_row_groups() {
+        let mut written = writer.next_row_group().map_err(failed_parquet)?;
+        // As many at once as there are threads: what waits to be written is in memory.
+        for groups in groups.chunks(rayon::current_num_threads()) {
+            let encode = |columns: &&[usize]| encode(&reader, columns, row_group);
+            let chunks: std::result::Result<Vec<_>, FileError> =
+                groups.par_iter().map(encode).collect();
+            let chunks = chunks.map_err(|error| ToolError::file(input, error))?;
+            for chunk in chunks.into_iter().flatten() {
+                chunk
+                    .append_to_row_group(&mut written)
+                    .map_err(failed_parquet)?;
+            }
+        }
+        let metadata = written.close().map_err(failed_parquet)?;
+        rows += u64::try_from(metadata.num_rows()).unwrap_or(0);
         progress(rows, total);
     }
-    writer.close().map_err(|error| bad_output(error.into()))?;
-    file.commit().map_err(bad_output)?;
+    writer.close().map_err(failed_parquet)?;
+    file.commit().map_err(failed)?;
     let written = fs::metadata(output).map_err(|error| ToolError::io("read", output, error))?;
-    Ok(DecompressReport { rows, file_bytes: written.len(), seconds: start.elapsed().as_secs_f64() })
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(DecompressReport {
+        rows,
+        file_bytes: written.len(),
+        seconds,
+    })
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .build()
+}
+
+/// Some columns of a row group as Parquet's column chunks.
+fn encode(
+    reader: &ReaderBuilder,
+    columns: &[usize],
+    row_group: usize,
+) -> std::result::Result<Vec<ArrowColumnChunk>, FileError> {
+    let schema: Arc<Schema> = Arc::new(reader.schema().project(columns)?);
+    let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
+    // Column writers come from a file writer only; this one's file is nowhere.
+    let nowhere = SerializedFileWriter::new(
+        io::sink(),
+        parquet_schema.root_schema_ptr(),
+        Arc::new(properties()),
+    )?;
+    let factory = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&schema));
+    let mut writers = factory.create_column_writers(row_group)?;
+    for batch in read_columns(reader, columns, row_group)? {
+        let mut next = writers.iter_mut();
+        for (field, column) in schema.fields().iter().zip(batch.columns()) {
+            for leaf in compute_leaves(field, column)? {
+                // There are as many writers as the schema has leaves.
+                if let Some(writer) = next.next() {
+                    writer.write(&leaf)?;
+                }
+            }
+        }
+    }
+    writers
+        .into_iter()
+        .map(|writer| Ok(writer.close()?))
+        .collect()
 }

@@ -35,18 +35,28 @@ impl ToolError {
 
     /// The file at `path` is at fault.
     pub fn bad_file(path: &Path, what: impl fmt::Display) -> Self {
-        Self::BadFile { path: path.to_path_buf(), what: what.to_string() }
+        Self::BadFile {
+            path: path.to_path_buf(),
+            what: what.to_string(),
+        }
     }
 
     /// The operating system refused to `action` ("read", "open", "write") the file at `path`.
     pub fn io(action: &str, path: &Path, source: io::Error) -> Self {
-        Self::Io { what: format!("cannot {action} {}", path.display()), source }
+        Self::Io {
+            what: format!("cannot {action} {}", path.display()),
+            source,
+        }
     }
 
     /// The file layer's error, with the path of the file where the error itself does not say it.
     pub fn file(path: &Path, error: FileError) -> Self {
         let named = error.to_string().contains(&*path.to_string_lossy());
-        Self::File(if named || is_about_request(&error) { error } else { error.at(path.display()) })
+        Self::File(if named || is_about_request(&error) {
+            error
+        } else {
+            error.at(path.display())
+        })
     }
 }
 

@@ -25,7 +25,10 @@ pub struct Dyadic {
 }
 
 impl Dyadic {
-    pub const ZERO: Dyadic = Dyadic { mantissa: 0, exponent: 0 };
+    pub const ZERO: Dyadic = Dyadic {
+        mantissa: 0,
+        exponent: 0,
+    };
 
     /// None for NaN and infinities.
     pub fn new<F: ExactFloat>(x: F) -> Option<Self> {
@@ -59,15 +62,29 @@ pub trait ExactFloat: Copy {
         let fraction = bits & ((1 << Self::FRACTION_BITS) - 1);
         let biased = (bits >> Self::FRACTION_BITS) & top;
         if biased == top {
-            return if fraction == 0 { Class::Infinite } else { Class::Nan };
+            return if fraction == 0 {
+                Class::Infinite
+            } else {
+                Class::Nan
+            };
         }
         // Subnormals have no hidden bit and the exponent of the smallest normal number.
-        let (magnitude, biased) =
-            if biased == 0 { (fraction, 1) } else { (fraction | 1 << Self::FRACTION_BITS, biased) };
+        let (magnitude, biased) = if biased == 0 {
+            (fraction, 1)
+        } else {
+            (fraction | 1 << Self::FRACTION_BITS, biased)
+        };
         let negative = bits >> (Self::FRACTION_BITS + Self::EXPONENT_BITS) == 1;
-        let mantissa = if negative { -(magnitude as i64) } else { magnitude as i64 };
+        let mantissa = if negative {
+            -(magnitude as i64)
+        } else {
+            magnitude as i64
+        };
         let bias = (top / 2) as i32 + Self::FRACTION_BITS as i32;
-        Class::Finite(Dyadic { mantissa, exponent: biased as i32 - bias })
+        Class::Finite(Dyadic {
+            mantissa,
+            exponent: biased as i32 - bias,
+        })
     }
 
     #[inline]
@@ -123,9 +140,16 @@ impl Distance {
         if a.mantissa == 0 || b.mantissa == 0 {
             let rest = if a.mantissa == 0 { b } else { a };
             let magnitude = Magnitude::Small(rest.mantissa.unsigned_abs().into());
-            return Self { magnitude, exponent: rest.exponent };
+            return Self {
+                magnitude,
+                exponent: rest.exponent,
+            };
         }
-        let (high, low) = if a.exponent >= b.exponent { (a, b) } else { (b, a) };
+        let (high, low) = if a.exponent >= b.exponent {
+            (a, b)
+        } else {
+            (b, a)
+        };
         let shift = high.exponent - low.exponent;
         let magnitude = if shift <= MAX_SHIFT {
             let difference = (i128::from(high.mantissa) << shift) - i128::from(low.mantissa);
@@ -134,7 +158,10 @@ impl Distance {
             let difference = (BigInt::from(high.mantissa) << shift) - BigInt::from(low.mantissa);
             Magnitude::Big(difference.into_parts().1)
         };
-        Self { magnitude, exponent: low.exponent }
+        Self {
+            magnitude,
+            exponent: low.exponent,
+        }
     }
 
     /// Whether this distance is larger than `|bound|`.

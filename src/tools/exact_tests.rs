@@ -9,7 +9,10 @@ use super::{Class, Distance, Dyadic, ExactFloat, Verdict, judge, keeps_ratio};
 
 /// `x * 10^1074`, an integer for every finite `f64`.
 fn scaled(x: f64) -> BigInt {
-    format!("{x:.1074}").replace('.', "").parse().expect("a decimal number")
+    format!("{x:.1074}")
+        .replace('.', "")
+        .parse()
+        .expect("a decimal number")
 }
 
 fn scaled_distance(a: f64, b: f64) -> BigUint {
@@ -122,7 +125,12 @@ fn distances_beyond_f64_are_still_judged() {
 #[test]
 fn ratio_of_an_overflowing_range_is_judged() {
     assert!(keeps_ratio(f64::MAX, 0.5, f64::MIN, f64::MAX));
-    assert!(!keeps_ratio(f64::MAX, 0.5f64.next_down(), f64::MIN, f64::MAX));
+    assert!(!keeps_ratio(
+        f64::MAX,
+        0.5f64.next_down(),
+        f64::MIN,
+        f64::MAX
+    ));
     assert!(keeps_ratio(0.0, 1e-3, 5.0, 5.0));
     assert!(!keeps_ratio(f64::from_bits(1), 1e-3, 5.0, 5.0));
     assert!(!keeps_ratio(f64::NAN, 1.0, 0.0, 1.0) && !keeps_ratio(0.0, 1.0, 0.0, f64::INFINITY));
@@ -136,16 +144,28 @@ fn verdicts_name_what_changed() {
     assert_eq!(verdict(1.0, 2.0), Verdict::Kept);
     assert_eq!(verdict(1.0, 2.0f64.next_up()), Verdict::BoundExceeded);
     assert_eq!(verdict(f64::NAN, f64::NAN), Verdict::Kept);
-    assert_eq!(verdict(f64::NAN, f64::from_bits(0x7ff8_0000_0000_0001)), Verdict::NanChanged);
+    assert_eq!(
+        verdict(f64::NAN, f64::from_bits(0x7ff8_0000_0000_0001)),
+        Verdict::NanChanged
+    );
     assert_eq!(verdict(f64::NAN, 0.0), Verdict::NanChanged);
     assert_eq!(verdict(0.0, f64::NAN), Verdict::NanChanged);
     assert_eq!(verdict(f64::INFINITY, f64::INFINITY), Verdict::Kept);
-    assert_eq!(verdict(f64::INFINITY, f64::NEG_INFINITY), Verdict::InfChanged);
+    assert_eq!(
+        verdict(f64::INFINITY, f64::NEG_INFINITY),
+        Verdict::InfChanged
+    );
     assert_eq!(verdict(f64::MAX, f64::INFINITY), Verdict::InfChanged);
     assert_eq!(verdict(-0.0, 0.0), Verdict::SignedZeroChanged);
     assert_eq!(verdict(0.0, -0.0), Verdict::SignedZeroChanged);
     assert_eq!(verdict(-0.5, -0.0), Verdict::SignedZeroChanged);
     assert_eq!(verdict(0.0, 0.5), Verdict::Kept);
-    assert_eq!(judge(0.1f32, 0.2f32, Dyadic::ZERO).0, Verdict::BoundExceeded);
-    assert_eq!(judge(f16::ZERO, f16::NEG_ZERO, Dyadic::ZERO).0, Verdict::SignedZeroChanged);
+    assert_eq!(
+        judge(0.1f32, 0.2f32, Dyadic::ZERO).0,
+        Verdict::BoundExceeded
+    );
+    assert_eq!(
+        judge(f16::ZERO, f16::NEG_ZERO, Dyadic::ZERO).0,
+        Verdict::SignedZeroChanged
+    );
 }

@@ -32,7 +32,10 @@ const FAR_YEAR: u16 = 1 << 10;
 const TEXT: u16 = 1 << 11;
 
 impl Seen {
-    pub const NOTHING: Seen = Seen { kinds: 0, range: ValueRange::EMPTY };
+    pub const NOTHING: Seen = Seen {
+        kinds: 0,
+        range: ValueRange::EMPTY,
+    };
 
     /// Takes one value in; `text` is as written, unquoted.
     pub fn update(&mut self, text: &str) {
@@ -41,7 +44,10 @@ impl Seen {
         }
         self.kinds |= if let Some((kind, value)) = number(text) {
             if value.is_finite() {
-                self.range = self.range.union(&ValueRange { min: value, max: value });
+                self.range = self.range.union(&ValueRange {
+                    min: value,
+                    max: value,
+                });
             }
             kind
         } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
@@ -53,7 +59,10 @@ impl Seen {
 
     /// What two parts of a column have been together.
     pub fn merge(&self, other: &Self) -> Self {
-        Self { kinds: self.kinds | other.kinds, range: self.range.union(&other.range) }
+        Self {
+            kinds: self.kinds | other.kinds,
+            range: self.range.union(&other.range),
+        }
     }
 
     /// The narrowest type that holds every value seen; `Utf8` where nothing narrower does.
@@ -66,7 +75,9 @@ impl Seen {
             BOOLEAN => DataType::Boolean,
             INTEGER => DataType::Int64,
             DATE => DataType::Date32,
-            kinds if only(INTEGER | LONG_INTEGER | FLOAT) && kinds & FLOAT != 0 => DataType::Float64,
+            kinds if only(INTEGER | LONG_INTEGER | FLOAT) && kinds & FLOAT != 0 => {
+                DataType::Float64
+            }
             _ if only(timestamp | DATE) => self.timestamp(None),
             // Dates have no time zone, so that a mix with them is not a moment in UTC.
             _ if only((timestamp & !LOCAL) | UTC) => self.timestamp(Some("+00:00")),
@@ -96,7 +107,9 @@ impl Seen {
         use DataType::*;
         match (self.data_type(), wanted) {
             (found, wanted) if &found == wanted => true,
-            _ if self.kinds == 0 => wanted.is_integer() || wanted.is_floating() || is_csv_type(wanted),
+            _ if self.kinds == 0 => {
+                wanted.is_integer() || wanted.is_floating() || is_csv_type(wanted)
+            }
             (_, Utf8 | Utf8View | Dictionary(..)) => is_csv_type(wanted),
             (Int64, wanted) if wanted.is_integer() => self.in_integer_range(wanted),
             (Int64 | Float64, wanted) => wanted.is_floating(),
@@ -133,7 +146,9 @@ fn is_csv_type(data_type: &DataType) -> bool {
 fn number(text: &str) -> Option<(u16, f64)> {
     let text = text.trim_ascii();
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let named = ["nan", "inf", "infinity"].iter().any(|name| unsigned.eq_ignore_ascii_case(name));
+    let named = ["nan", "inf", "infinity"]
+        .iter()
+        .any(|name| unsigned.eq_ignore_ascii_case(name));
     if !named && !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
     }
@@ -181,14 +196,20 @@ fn moment(text: &str) -> Option<u16> {
     };
     let precision = match fraction.strip_prefix('.') {
         None if fraction.is_empty() => 0,
-        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.len() {
-            1..=3 => MILLIS,
-            4..=6 => MICROS,
-            7..=9 => NANOS,
-            _ => return None,
-        },
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            match digits.len() {
+                1..=3 => MILLIS,
+                4..=6 => MICROS,
+                7..=9 => NANOS,
+                _ => return None,
+            }
+        }
         _ => return None,
     };
-    let far = if string_to_timestamp_nanos(text).is_err() { FAR_YEAR } else { 0 };
+    let far = if string_to_timestamp_nanos(text).is_err() {
+        FAR_YEAR
+    } else {
+        0
+    };
     Some(zone | precision | far)
 }

@@ -16,6 +16,7 @@ use super::csv::{self, CsvScan};
 use super::error::{Result, ToolError};
 use super::infer::Seen;
 use super::ipc::{self, IpcReader};
+use super::row_groups::RowGroups;
 use super::{paths, ranges, schema};
 
 /// A table in one or several files, read in the order given; it can be read any number of times.
@@ -53,9 +54,16 @@ impl Input {
     /// Names the file and column where a file is damaged, unknown, or differs from the first.
     pub fn open<P: AsRef<Path>>(inputs: &[P]) -> Result<Self> {
         let paths = paths::expand(inputs)?;
-        let mut opened = paths.iter().map(|path| open_file(path)).collect::<Result<Vec<_>>>()?;
+        let mut opened = paths
+            .iter()
+            .map(|path| open_file(path))
+            .collect::<Result<Vec<_>>>()?;
         type_csv(&mut opened)?;
-        let schema = schema::unify(opened.iter().map(|file| (file.table.path.as_path(), &file.schema)))?;
+        let schema = schema::unify(
+            opened
+                .iter()
+                .map(|file| (file.table.path.as_path(), &file.schema)),
+        )?;
 
         let mut known_ranges = vec![Some(ValueRange::EMPTY); schema.fields().len()];
         for file in &opened {
@@ -63,7 +71,11 @@ impl Input {
                 *known = known.zip(*range).map(|(known, range)| known.union(&range));
             }
         }
-        Ok(Self { files: opened.into_iter().map(|file| file.table).collect(), schema, known_ranges })
+        Ok(Self {
+            files: opened.into_iter().map(|file| file.table).collect(),
+            schema,
+            known_ranges,
+        })
     }
 
     /// The schema of every batch.
@@ -87,12 +99,20 @@ impl Input {
 
     /// All rows, in file order.
     pub fn batches(&self) -> Batches<'_> {
-        Batches { input: self, columns: None, remaining: 0..self.files.len(), current: None }
+        Batches {
+            input: self,
+            columns: None,
+            remaining: 0..self.files.len(),
+            current: None,
+        }
     }
 
     /// All rows, of `columns` (ascending) only.
     pub fn batches_of(&self, columns: &[usize]) -> Batches<'_> {
-        Batches { columns: Some(columns.to_vec()), ..self.batches() }
+        Batches {
+            columns: Some(columns.to_vec()),
+            ..self.batches()
+        }
     }
 
     /// The rows of one file, or of some of its `row_groups` if it is Parquet.
@@ -104,31 +124,33 @@ impl Input {
     ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
         let TableFile { path, kind, .. } = &self.files[file];
         let schema = match columns {
-            Some(columns) => Arc::new(self.schema.project(columns).map_err(|error| ToolError::bad_file(path, error))?),
+            Some(columns) => Arc::new(
+                self.schema
+                    .project(columns)
+                    .map_err(|error| ToolError::bad_file(path, error))?,
+            ),
             None => Arc::clone(&self.schema),
         };
         let batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send> = match kind {
             Kind::Parquet => {
-                let failed = |error| ToolError::file(path, error);
-                let mut builder =
-                    ReaderBuilder::open(path).map_err(failed)?.with_batch_size(batch_rows(schema.fields().len()));
-                if columns.is_some() {
-                    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-                    builder = builder.with_columns(&names).map_err(failed)?;
-                }
-                if let Some(row_groups) = row_groups {
-                    builder = builder.with_row_groups(row_groups.collect());
-                }
-                let path = path.clone();
-                Box::new(builder.build().map_err(failed)?.map(move |batch| {
-                    batch.map_err(|error| ToolError::file(&path, error.into()))
-                }))
+                let builder =
+                    ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
+                let row_groups =
+                    row_groups.unwrap_or(0..builder.opened().metadata().num_row_groups());
+                Box::new(RowGroups::new(builder, path, columns, row_groups)?)
             }
-            Kind::Csv { delimiter } => Box::new(csv::read(path, *delimiter, Arc::clone(&self.schema), columns)?),
+            Kind::Csv { delimiter } => Box::new(csv::read(
+                path,
+                *delimiter,
+                Arc::clone(&self.schema),
+                columns,
+            )?),
             Kind::Ipc => Box::new(IpcReader::open(path, columns)?),
         };
         let path = path.clone();
-        Ok(Box::new(batches.map(move |batch| schema::conform(&path, batch?, &schema))))
+        Ok(Box::new(
+            batches.map(move |batch| schema::conform(&path, batch?, &schema)),
+        ))
     }
 }
 
@@ -190,20 +212,35 @@ struct OpenedFile {
 }
 
 fn open_file(path: &Path) -> Result<OpenedFile> {
-    let table = |kind, rows, row_groups| TableFile { path: path.to_path_buf(), kind, rows, row_groups };
+    let table = |kind, rows, row_groups| TableFile {
+        path: path.to_path_buf(),
+        kind,
+        rows,
+        row_groups,
+    };
     let opened = match recognise(path)? {
         Kind::Parquet => {
-            let builder = ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
+            let builder =
+                ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
             let metadata = builder.opened().metadata();
             OpenedFile {
-                table: table(Kind::Parquet, Some(builder.num_rows()), metadata.num_row_groups()),
+                table: table(
+                    Kind::Parquet,
+                    Some(builder.num_rows()),
+                    metadata.num_row_groups(),
+                ),
                 schema: Arc::clone(builder.schema()),
                 ranges: ranges::declared(builder.schema(), metadata),
                 seen: Vec::new(),
             }
         }
         Kind::Csv { .. } => {
-            let CsvScan { delimiter, names, seen, rows } = csv::scan(path)?;
+            let CsvScan {
+                delimiter,
+                names,
+                seen,
+                rows,
+            } = csv::scan(path)?;
             let text = |name| Field::new(name, DataType::Utf8, true);
             OpenedFile {
                 table: table(Kind::Csv { delimiter }, Some(rows), 1),
@@ -215,7 +252,12 @@ fn open_file(path: &Path) -> Result<OpenedFile> {
         Kind::Ipc => {
             let schema = Arc::clone(IpcReader::open(path, None)?.schema());
             let ranges = vec![None; schema.fields().len()];
-            OpenedFile { table: table(Kind::Ipc, None, 1), schema, ranges, seen: Vec::new() }
+            OpenedFile {
+                table: table(Kind::Ipc, None, 1),
+                schema,
+                ranges,
+                seen: Vec::new(),
+            }
         }
     };
     schema::check(path, &opened.schema)?;
@@ -229,17 +271,33 @@ fn recognise(path: &Path) -> Result<Kind> {
     }
     let mut magic = Vec::new();
     let file = File::open(path).map_err(|error| ToolError::io("open", path, error))?;
-    file.take(8).read_to_end(&mut magic).map_err(|error| ToolError::io("read", path, error))?;
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    file.take(8)
+        .read_to_end(&mut magic)
+        .map_err(|error| ToolError::io("read", path, error))?;
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
     match magic.as_slice() {
         [b'P', b'A', b'R', b'1', ..] => Ok(Kind::Parquet),
-        [b'P', b'A', b'R', b'E', ..] => Err(ToolError::bad_file(path, "encrypted Parquet is not supported")),
-        [b'F', b'E', b'A', b'1', ..] => {
-            Err(ToolError::bad_file(path, "Feather version 1 is not supported; write it as version 2"))
+        [b'P', b'A', b'R', b'E', ..] => Err(ToolError::bad_file(
+            path,
+            "encrypted Parquet is not supported",
+        )),
+        [b'F', b'E', b'A', b'1', ..] => Err(ToolError::bad_file(
+            path,
+            "Feather version 1 is not supported; write it as version 2",
+        )),
+        magic if magic.starts_with(ipc::FILE_MAGIC) || magic.starts_with(ipc::STREAM_MARKER) => {
+            Ok(Kind::Ipc)
         }
-        magic if magic.starts_with(ipc::FILE_MAGIC) || magic.starts_with(ipc::STREAM_MARKER) => Ok(Kind::Ipc),
         [] => Err(ToolError::bad_file(path, "an empty file")),
-        _ if ["csv", "tsv"].iter().any(|csv| extension.eq_ignore_ascii_case(csv)) => Ok(Kind::Csv { delimiter: b',' }),
+        _ if ["csv", "tsv"]
+            .iter()
+            .any(|csv| extension.eq_ignore_ascii_case(csv)) =>
+        {
+            Ok(Kind::Csv { delimiter: b',' })
+        }
         _ => Err(ToolError::bad_file(
             path,
             "neither Parquet nor Arrow IPC by its first bytes, nor CSV by its name (.csv, .tsv)",
@@ -250,28 +308,59 @@ fn recognise(path: &Path) -> Result<Kind> {
 /// Gives the columns of CSV files their types: those of the other files, or the narrowest that fit.
 fn type_csv(files: &mut [OpenedFile]) -> Result<()> {
     let is_csv = |file: &&OpenedFile| matches!(file.table.kind, Kind::Csv { .. });
-    let Some(first) = files.iter().find(is_csv) else { return Ok(()) };
+    let Some(first) = files.iter().find(is_csv) else {
+        return Ok(());
+    };
     let mut seen = vec![Seen::NOTHING; first.seen.len()];
     for file in files.iter().filter(is_csv) {
-        schema::check_names(&first.table.path, &first.schema, &file.table.path, &file.schema)?;
-        seen.iter_mut().zip(&file.seen).for_each(|(all, one)| *all = all.merge(one));
+        schema::check_names(
+            &first.table.path,
+            &first.schema,
+            &file.table.path,
+            &file.schema,
+        )?;
+        seen.iter_mut()
+            .zip(&file.seen)
+            .for_each(|(all, one)| *all = all.merge(one));
     }
 
     let typed = files.iter().find(|file| !is_csv(file));
     if let Some(typed) = typed {
-        schema::check_names(&typed.table.path, &typed.schema, &first.table.path, &first.schema)?;
+        schema::check_names(
+            &typed.table.path,
+            &typed.schema,
+            &first.table.path,
+            &first.schema,
+        )?;
     }
-    let fields = first.schema.fields().iter().zip(&seen).enumerate().map(|(index, (field, seen))| {
-        let wanted = typed.map(|typed| typed.schema.field(index).data_type()).filter(|wanted| seen.fits(wanted));
-        Field::new(field.name(), wanted.cloned().unwrap_or_else(|| seen.data_type()), true)
-    });
+    let fields =
+        first
+            .schema
+            .fields()
+            .iter()
+            .zip(&seen)
+            .enumerate()
+            .map(|(index, (field, seen))| {
+                let wanted = typed
+                    .map(|typed| typed.schema.field(index).data_type())
+                    .filter(|wanted| seen.fits(wanted));
+                Field::new(
+                    field.name(),
+                    wanted.cloned().unwrap_or_else(|| seen.data_type()),
+                    true,
+                )
+            });
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
 
-    for file in files.iter_mut().filter(|file| matches!(file.table.kind, Kind::Csv { .. })) {
+    for file in files
+        .iter_mut()
+        .filter(|file| matches!(file.table.kind, Kind::Csv { .. }))
+    {
         let ranges = schema.fields().iter().zip(&file.seen);
         // What was read as Float64 for its type is what a Float64 column will hold.
-        file.ranges =
-            ranges.map(|(field, seen)| (field.data_type() == &DataType::Float64).then(|| seen.range())).collect();
+        file.ranges = ranges
+            .map(|(field, seen)| (field.data_type() == &DataType::Float64).then(|| seen.range()))
+            .collect();
         file.schema = Arc::clone(&schema);
     }
     Ok(())

@@ -61,15 +61,25 @@ pub struct InspectedColumn {
 /// # Errors
 /// When the file is neither, or is damaged.
 pub fn inspect(path: &Path) -> Result<InspectReport> {
-    let file_bytes = fs::metadata(path).map_err(|error| ToolError::io("open", path, error))?.len();
+    let file_bytes = fs::metadata(path)
+        .map_err(|error| ToolError::io("open", path, error))?
+        .len();
     let builder = ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
     let schema = builder.schema();
     let (columns, row_groups, block_rows) = match builder.opened() {
         Opened::Packed(layout) => {
             let metadata = layout.metadata();
-            (packed_columns(layout.index(), metadata), metadata.num_row_groups(), Some(layout.index().block_rows as u64))
+            (
+                packed_columns(layout.index(), metadata),
+                metadata.num_row_groups(),
+                Some(layout.index().block_rows as u64),
+            )
         }
-        Opened::Ordinary(metadata) => (ordinary_columns(schema, metadata), metadata.num_row_groups(), None),
+        Opened::Ordinary(metadata) => (
+            ordinary_columns(schema, metadata),
+            metadata.num_row_groups(),
+            None,
+        ),
     };
     Ok(InspectReport {
         packed: block_rows.is_some(),
@@ -90,7 +100,10 @@ fn packed_columns(index: &Index, metadata: &ParquetMetaData) -> Vec<InspectedCol
             IndexColumn::Packed(column) => packed_column(field, column, rows),
             IndexColumn::Ordinary(column) => {
                 let chunks = ordinary.remove(&position).unwrap_or_default();
-                InspectedColumn { packed_bytes: column.bytes(), ..ordinary_column(field, chunks, rows) }
+                InspectedColumn {
+                    packed_bytes: column.bytes(),
+                    ..ordinary_column(field, chunks, rows)
+                }
             }
         })
         .collect()
@@ -110,7 +123,9 @@ fn packed_column(field: &Field, column: &PackedColumn, rows: u64) -> InspectedCo
     InspectedColumn {
         bound: Some(column.bound.to_string()),
         abs_bound: Some(column.abs_bounds.iter().copied().fold(0.0, f64::max)),
-        range: Some(column.range).filter(|range: &ValueRange| !range.is_empty()).map(|range| [range.min, range.max]),
+        range: Some(column.range)
+            .filter(|range: &ValueRange| !range.is_empty())
+            .map(|range| [range.min, range.max]),
         range_declared: lossy.then_some(column.range_declared),
         max_error: Some(column.max_error),
         outliers: Some(column.outliers()),
@@ -128,7 +143,9 @@ fn ordinary_columns(schema: &Schema, metadata: &ParquetMetaData) -> Vec<Inspecte
     let mut chunks = chunks_by_column(metadata);
     let fields = schema.fields().iter().enumerate();
     fields
-        .map(|(position, field)| ordinary_column(field, chunks.remove(&position).unwrap_or_default(), rows))
+        .map(|(position, field)| {
+            ordinary_column(field, chunks.remove(&position).unwrap_or_default(), rows)
+        })
         .collect()
 }
 
@@ -146,13 +163,20 @@ fn chunks_by_column(metadata: &ParquetMetaData) -> HashMap<usize, Chunks> {
     let descriptor = metadata.file_metadata().schema_descr();
     let mut columns: HashMap<usize, Chunks> = HashMap::new();
     for leaf in 0..descriptor.num_columns() {
-        let column = columns.entry(descriptor.get_column_root_idx(leaf)).or_default();
+        let column = columns
+            .entry(descriptor.get_column_root_idx(leaf))
+            .or_default();
         column.leaves += 1;
         column.nulls = Some(0).filter(|_| column.leaves == 1);
         for chunk in metadata.row_groups().iter().map(|group| group.column(leaf)) {
             column.bytes += u64::try_from(chunk.compressed_size()).unwrap_or(0);
-            *column.codecs.entry(chunk.compression().to_string()).or_default() += 1;
-            let nulls = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+            let codec = chunk.compression().to_string();
+            // "ZSTD(ZstdLevel(1))": readers need no level, and files do not store it.
+            let codec = codec.split('(').next().unwrap_or_default();
+            *column.codecs.entry(codec.to_string()).or_default() += 1;
+            let nulls = chunk
+                .statistics()
+                .and_then(|statistics| statistics.null_count_opt());
             column.nulls = column.nulls.zip(nulls).map(|(all, nulls)| all + nulls);
         }
     }
@@ -191,9 +215,20 @@ fn unknown(field: &Field) -> InspectedColumn {
 /// Arrow's own bytes of a fixed-width column: values, and one bit a row if there are nulls.
 fn raw_bytes(field: &Field, rows: u64, nulls: Option<u64>) -> Option<u64> {
     let width = field.data_type().primitive_width()? as u64;
-    Some(rows * width + if nulls == Some(0) { 0 } else { rows.div_ceil(8) })
+    Some(
+        rows * width
+            + if nulls == Some(0) {
+                0
+            } else {
+                rows.div_ceil(8)
+            },
+    )
 }
 
 fn total_rows(metadata: &ParquetMetaData) -> u64 {
-    metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum()
+    metadata
+        .row_groups()
+        .iter()
+        .map(|group| u64::try_from(group.num_rows()).unwrap_or(0))
+        .sum()
 }

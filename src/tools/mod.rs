@@ -12,7 +12,9 @@ pub mod inspect;
 mod ipc;
 mod names;
 pub mod paths;
+pub mod query;
 mod ranges;
+mod row_groups;
 mod schema;
 pub mod verify;
 

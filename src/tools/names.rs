@@ -6,11 +6,17 @@ pub fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Str
     let near = |name: &str| {
         let name = name.to_lowercase();
         let distance = distance(&lower, &name);
-        (distance <= 1 + lower.chars().count() / 4 || (lower.len() > 2 && name.contains(&lower))).then_some(distance)
+        (distance <= 1 + lower.chars().count() / 4 || (lower.len() > 2 && name.contains(&lower)))
+            .then_some(distance)
     };
-    let mut found: Vec<(usize, &str)> = names.filter_map(|name| Some((near(name)?, name))).collect();
+    let mut found: Vec<(usize, &str)> =
+        names.filter_map(|name| Some((near(name)?, name))).collect();
     found.sort();
-    let found: Vec<String> = found.iter().take(3).map(|(_, name)| format!("{name:?}")).collect();
+    let found: Vec<String> = found
+        .iter()
+        .take(3)
+        .map(|(_, name)| format!("{name:?}"))
+        .collect();
     match found.split_last() {
         None => "; `tolerant inspect` lists the columns of a Parquet file".to_string(),
         Some((only, [])) => format!("; did you mean {only}?"),

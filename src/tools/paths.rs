@@ -9,7 +9,7 @@ use super::error::{Result, ToolError};
 ///
 /// A path that exists is taken as it is, even where it holds glob characters. Folders are read
 /// recursively; names that start with `.` or `_` (`_SUCCESS`, `_metadata`) are skipped there.
-/// An input that names no file at all is an error.
+/// An input that names no file at all is an error, and so is a folder of partitions.
 pub fn expand<P: AsRef<Path>>(inputs: &[P]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for input in inputs {
@@ -19,17 +19,39 @@ pub fn expand<P: AsRef<Path>>(inputs: &[P]) -> Result<Vec<PathBuf>> {
             Ok(found) if found.is_dir() => {
                 walk(input, &mut files)?;
                 if files.len() == before {
-                    return Err(ToolError::invalid(format!("the folder {} holds no files", input.display())));
+                    let what = format!("the folder {} holds no files", input.display());
+                    return Err(ToolError::invalid(what));
                 }
+                files[before..]
+                    .iter()
+                    .try_for_each(|file| check_partitions(input, file))?;
             }
             Ok(_) => files.push(input.to_path_buf()),
             Err(error) => match input.to_str() {
-                Some(pattern) if pattern.contains(['*', '?', '[']) => expand_glob(pattern, &mut files)?,
+                Some(pattern) if pattern.contains(['*', '?', '[']) => {
+                    expand_glob(pattern, &mut files)?
+                }
                 _ => return Err(ToolError::io("open", input, error)),
             },
         }
     }
     Ok(files)
+}
+
+/// An error where the folders between `folder` and `file` are named like `year=2024`: such names
+/// are values of a column that the files themselves lack, and that would be lost.
+fn check_partitions(folder: &Path, file: &Path) -> Result<()> {
+    let below = file.strip_prefix(folder).ok().and_then(Path::parent);
+    let mut parts = below.into_iter().flatten();
+    match parts.find(|part| part.as_encoded_bytes().contains(&b'=')) {
+        Some(part) => Err(ToolError::invalid(format!(
+            "{} lies in a partition, and {} would be lost; to read the files without it, name them by a glob such as '{}'",
+            file.display(),
+            part.display(),
+            folder.join("**/*.parquet").display(),
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn expand_glob(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -59,12 +81,17 @@ fn expand_glob(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Adds the files below `folder`, sorted, but for hidden ones.
+pub(super) fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let io = |error| ToolError::io("read the folder", folder, error);
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
-        let hidden = entry.file_name().as_encoded_bytes().first().is_some_and(|&first| first == b'.' || first == b'_');
+        let hidden = entry
+            .file_name()
+            .as_encoded_bytes()
+            .first()
+            .is_some_and(|&first| first == b'.' || first == b'_');
         if !hidden {
             entries.push(entry);
         }
@@ -85,9 +112,15 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// An error where writing to `output` would destroy one of the `inputs`, or cannot work at all.
-pub fn check_output<P: AsRef<Path>>(output: &Path, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+pub fn check_output<P: AsRef<Path>>(
+    output: &Path,
+    inputs: impl IntoIterator<Item = P>,
+) -> Result<()> {
     if output.is_dir() {
-        return Err(ToolError::invalid(format!("{} is a folder; name a file to write", output.display())));
+        return Err(ToolError::invalid(format!(
+            "{} is a folder; name a file to write",
+            output.display()
+        )));
     }
     let parent = match output.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -100,12 +133,21 @@ pub fn check_output<P: AsRef<Path>>(output: &Path, inputs: impl IntoIterator<Ite
             parent.display()
         )));
     }
-    let Ok(target) = output.canonicalize() else { return Ok(()) };
+    let Ok(target) = output.canonicalize() else {
+        return Ok(());
+    };
     if !target.is_file() {
-        return Err(ToolError::invalid(format!("{} is not an ordinary file; name another", output.display())));
+        return Err(ToolError::invalid(format!(
+            "{} is not an ordinary file; name another",
+            output.display()
+        )));
     }
     for input in inputs {
-        if input.as_ref().canonicalize().is_ok_and(|input| input == target) {
+        if input
+            .as_ref()
+            .canonicalize()
+            .is_ok_and(|input| input == target)
+        {
             return Err(ToolError::invalid(format!(
                 "{} is also an input; name another file to write",
                 output.display()

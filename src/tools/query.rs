@@ -25,7 +25,7 @@ use output::RowWriter;
 pub enum Format {
     /// For people: columns lined up by the first thousand rows.
     Table,
-    /// A header, then a line for each row. Nulls are empty fields.
+    /// A header, then a line for each row. Nulls and empty strings are empty fields.
     Csv,
     /// A JSON object for each row, a line each (NDJSON), with all columns: nulls are `null`, and so
     /// are NaN and the infinities, for which JSON has no other word.
@@ -42,6 +42,7 @@ pub struct QueryOptions {
     pub sql: String,
     /// Names for files, folders, globs and URLs.
     pub tables: Vec<(String, String)>,
+    /// How the rows are written.
     pub format: Format,
 }
 
@@ -79,10 +80,13 @@ pub fn query_to_file(options: &QueryOptions, path: &Path) -> Result<u64> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| ToolError::Io {
-        what: "cannot start threads".to_owned(),
-        source,
-    })
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ToolError::Io {
+            what: "cannot start threads".to_owned(),
+            source,
+        })
 }
 
 /// A DataFusion session and the local files that its tables read.
@@ -94,11 +98,26 @@ struct Session {
 impl Session {
     async fn open(options: &QueryOptions) -> Result<Self> {
         let mut config = session_config();
-        // Other readers of Parquet and of Arrow know strings better than views of strings.
-        config.options_mut().optimizer.expand_views_at_output = true;
-        let mut session = Self { ctx: session_context_with_config(config), inputs: Vec::new() };
+        if options.format == Format::Parquet {
+            // Other readers know strings better than the views of strings that DataFusion prefers.
+            config
+                .options_mut()
+                .execution
+                .parquet
+                .schema_force_view_types = false;
+            config.options_mut().optimizer.expand_views_at_output = true;
+        }
+        let mut session = Self {
+            ctx: session_context_with_config(config),
+            inputs: Vec::new(),
+        };
         for (name, path) in &options.tables {
-            session.inputs.extend(tables::register(&session.ctx, name, path).await?);
+            session
+                .inputs
+                .extend(tables::register(&session.ctx, name, path).await?);
+        }
+        for (name, _) in &options.tables {
+            tables::register_lower_case(&session.ctx, name).await?;
         }
         Ok(session)
     }
@@ -111,15 +130,20 @@ impl Session {
         check: &mut dyn FnMut(&[PathBuf]) -> Result<()>,
     ) -> Result<u64> {
         let mut statements = DFParser::parse_sql(&options.sql).map_err(explain)?;
-        let last = statements.pop_back().ok_or_else(|| ToolError::invalid("no SQL was given"))?;
+        let last = statements
+            .pop_back()
+            .ok_or_else(|| ToolError::invalid("no SQL was given"))?;
         for statement in statements {
-            self.start(statement).await?.collect().await.map_err(explain)?;
+            self.start(statement)
+                .await?
+                .collect()
+                .await
+                .map_err(explain)?;
         }
         let rows = self.start(last).await?;
         check(&self.inputs)?;
-        let schema = rows.schema().inner().clone();
-        let mut writer = RowWriter::try_new(options.format, &schema, out)?;
         let mut stream = rows.execute_stream().await.map_err(explain)?;
+        let mut writer = RowWriter::try_new(options.format, &stream.schema(), out)?;
         let mut count = 0;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(explain)?;
@@ -132,8 +156,12 @@ impl Session {
 
     async fn start(&mut self, statement: Statement) -> Result<datafusion::prelude::DataFrame> {
         let state = self.ctx.state();
-        for reference in state.resolve_table_references(&statement).map_err(explain)? {
-            self.inputs.extend(tables::register_path(&self.ctx, &reference).await?);
+        for reference in state
+            .resolve_table_references(&statement)
+            .map_err(explain)?
+        {
+            self.inputs
+                .extend(tables::register_path(&self.ctx, &reference).await?);
         }
         let plan = state.statement_to_plan(statement).await.map_err(explain)?;
         self.ctx.execute_logical_plan(plan).await.map_err(explain)
@@ -142,5 +170,8 @@ impl Session {
 
 /// An error of writing rows to wherever they go.
 fn cannot_write(source: io::Error) -> ToolError {
-    ToolError::Io { what: "cannot write the rows".to_owned(), source }
+    ToolError::Io {
+        what: "cannot write the rows".to_owned(),
+        source,
+    }
 }

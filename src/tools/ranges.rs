@@ -19,15 +19,24 @@ use super::input::Input;
 /// of a top-level float column; else `None`.
 pub(super) fn declared(schema: &Schema, metadata: &ParquetMetaData) -> Vec<Option<ValueRange>> {
     let descriptor = metadata.file_metadata().schema_descr();
-    let leaves = descriptor.columns().iter().enumerate().filter(|(_, leaf)| leaf.path().parts().len() == 1);
+    let leaves = descriptor
+        .columns()
+        .iter()
+        .enumerate()
+        .filter(|(_, leaf)| leaf.path().parts().len() == 1);
     let leaves: HashMap<&str, usize> = leaves.map(|(index, leaf)| (leaf.name(), index)).collect();
     let column = |name: &str, data_type: &DataType| {
         let leaf = *leaves.get(name)?;
-        metadata.row_groups().iter().try_fold(ValueRange::EMPTY, |range, row_group| {
-            Some(range.union(&declared_by_chunk(row_group.column(leaf), data_type)?))
-        })
+        metadata
+            .row_groups()
+            .iter()
+            .try_fold(ValueRange::EMPTY, |range, row_group| {
+                Some(range.union(&declared_by_chunk(row_group.column(leaf), data_type)?))
+            })
     };
-    let known = |field: &FieldRef| column(field.name(), field.data_type()).filter(|_| is_float(field.data_type()));
+    let known = |field: &FieldRef| {
+        column(field.name(), field.data_type()).filter(|_| is_float(field.data_type()))
+    };
     schema.fields().iter().map(known).collect()
 }
 
@@ -39,7 +48,10 @@ fn declared_by_chunk(chunk: &ColumnChunkMetaData, data_type: &DataType) -> Optio
     if statistics.null_count_opt() == u64::try_from(chunk.num_values()).ok() {
         return Some(ValueRange::EMPTY);
     }
-    if statistics.is_min_max_deprecated() || !statistics.min_is_exact() || !statistics.max_is_exact() {
+    if statistics.is_min_max_deprecated()
+        || !statistics.min_is_exact()
+        || !statistics.max_is_exact()
+    {
         return None;
     }
     let (min, max) = match (statistics, data_type) {
@@ -49,7 +61,10 @@ fn declared_by_chunk(chunk: &ColumnChunkMetaData, data_type: &DataType) -> Optio
         (Statistics::Double(values), DataType::Float64) => (*values.min_opt()?, *values.max_opt()?),
         (Statistics::FixedLenByteArray(values), DataType::Float16) => {
             let number = |bytes: &[u8]| Some(f16::from_le_bytes(bytes.try_into().ok()?).to_f64());
-            (number(values.min_opt()?.data())?, number(values.max_opt()?.data())?)
+            (
+                number(values.min_opt()?.data())?,
+                number(values.max_opt()?.data())?,
+            )
         }
         _ => return None,
     };
@@ -59,16 +74,29 @@ fn declared_by_chunk(chunk: &ColumnChunkMetaData, data_type: &DataType) -> Optio
 
 /// Reads `columns` (ascending, all of them floats) for their ranges, in parallel over files, row
 /// groups and columns; `progress` gets the rows of each batch read.
-pub(super) fn read(input: &Input, columns: &[usize], progress: &(dyn Fn(u64) + Sync)) -> Result<Vec<ValueRange>> {
+pub(super) fn read(
+    input: &Input,
+    columns: &[usize],
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<ValueRange>> {
     let parts = rayon::current_num_threads();
-    let tasks: Vec<(usize, Range<usize>)> = input.files().iter().enumerate().flat_map(|(file, table)| {
-        let groups = table.row_groups();
-        let step = groups.div_ceil(parts).max(1);
-        (0..groups).step_by(step).map(move |start| (file, start..(start + step).min(groups)))
-    }).collect();
+    let tasks: Vec<(usize, Range<usize>)> = input
+        .files()
+        .iter()
+        .enumerate()
+        .flat_map(|(file, table)| {
+            let groups = table.row_groups();
+            let step = groups.div_ceil(parts).max(1);
+            (0..groups)
+                .step_by(step)
+                .map(move |start| (file, start..(start + step).min(groups)))
+        })
+        .collect();
     let nothing = || vec![ValueRange::EMPTY; columns.len()];
     let union = |mut all: Vec<ValueRange>, one: Vec<ValueRange>| {
-        all.iter_mut().zip(&one).for_each(|(all, one)| *all = all.union(one));
+        all.iter_mut()
+            .zip(&one)
+            .for_each(|(all, one)| *all = all.union(one));
         all
     };
     tasks
@@ -77,9 +105,12 @@ pub(super) fn read(input: &Input, columns: &[usize], progress: &(dyn Fn(u64) + S
             let mut ranges = nothing();
             for batch in input.read(file, Some(columns), Some(row_groups))? {
                 let batch = batch?;
-                ranges.par_iter_mut().zip(batch.columns()).for_each(|(range, column)| {
-                    *range = range.union(&finite_range(column));
-                });
+                ranges
+                    .par_iter_mut()
+                    .zip(batch.columns())
+                    .for_each(|(range, column)| {
+                        *range = range.union(&finite_range(column));
+                    });
                 progress(batch.num_rows() as u64);
             }
             Ok(ranges)

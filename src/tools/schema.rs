@@ -34,9 +34,16 @@ pub fn check(path: &Path, schema: &Schema) -> Result<()> {
         return Err(ToolError::bad_file(path, "a table without columns"));
     }
     let mut names = HashSet::with_capacity(schema.fields().len());
-    match schema.fields().iter().find(|field| !names.insert(field.name().as_str())) {
+    match schema
+        .fields()
+        .iter()
+        .find(|field| !names.insert(field.name().as_str()))
+    {
         Some(twice) => {
-            let what = format!("two columns are named {:?}; rename one of them", twice.name());
+            let what = format!(
+                "two columns are named {:?}; rename one of them",
+                twice.name()
+            );
             Err(ToolError::bad_file(path, what))
         }
         None => Ok(()),
@@ -46,12 +53,24 @@ pub fn check(path: &Path, schema: &Schema) -> Result<()> {
 /// An error naming the first column that differs, unless both have the same names in the same order.
 pub fn check_names(first: &Path, a: &Schema, path: &Path, b: &Schema) -> Result<()> {
     let first = first.display();
-    let names = |schema: &Schema| schema.fields().iter().map(|field| field.name().clone()).collect::<HashSet<_>>();
-    let differs = |(index, (a, b)): (usize, (&FieldRef, &FieldRef))| (a.name() != b.name()).then_some(index);
+    let names = |schema: &Schema| {
+        schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect::<HashSet<_>>()
+    };
+    let differs =
+        |(index, (a, b)): (usize, (&FieldRef, &FieldRef))| (a.name() != b.name()).then_some(index);
     let shared = a.fields().len().min(b.fields().len());
-    let Some(index) = a.fields().iter().zip(b.fields()).enumerate().find_map(differs).or_else(|| {
-        (a.fields().len() != b.fields().len()).then_some(shared)
-    }) else {
+    let Some(index) = a
+        .fields()
+        .iter()
+        .zip(b.fields())
+        .enumerate()
+        .find_map(differs)
+        .or_else(|| (a.fields().len() != b.fields().len()).then_some(shared))
+    else {
         return Ok(());
     };
     let (a_names, b_names) = (names(a), names(b));
@@ -63,9 +82,18 @@ pub fn check_names(first: &Path, a: &Schema, path: &Path, b: &Schema) -> Result<
             format!("has a column {:?}, which {first} has not", b.name())
         }
         (Some(a), Some(b)) => {
-            format!("column {} is {:?}, but {:?} in {first}; bring them into one order", index + 1, b.name(), a.name())
+            format!(
+                "column {} is {:?}, but {:?} in {first}; bring them into one order",
+                index + 1,
+                b.name(),
+                a.name()
+            )
         }
-        _ => format!("has {} columns, but {first} has {}", b.fields().len(), a.fields().len()),
+        _ => format!(
+            "has {} columns, but {first} has {}",
+            b.fields().len(),
+            a.fields().len()
+        ),
     };
     Err(ToolError::bad_file(path, what))
 }
@@ -84,7 +112,10 @@ fn merge(first: &Path, a: &Schema, path: &Path, b: &Schema) -> Result<Schema> {
             ToolError::bad_file(path, what)
         })?);
     }
-    Ok(Schema::new_with_metadata(fields, common(a.metadata(), b.metadata())))
+    Ok(Schema::new_with_metadata(
+        fields,
+        common(a.metadata(), b.metadata()),
+    ))
 }
 
 fn merge_field(a: &FieldRef, b: &FieldRef) -> Option<FieldRef> {
@@ -93,7 +124,9 @@ fn merge_field(a: &FieldRef, b: &FieldRef) -> Option<FieldRef> {
     }
     let data_type = merge_type(a.data_type(), b.data_type())?;
     let field = Field::new(a.name(), data_type, a.is_nullable() || b.is_nullable());
-    Some(Arc::new(field.with_metadata(common(a.metadata(), b.metadata()))))
+    Some(Arc::new(
+        field.with_metadata(common(a.metadata(), b.metadata())),
+    ))
 }
 
 /// The type that holds both, if they differ in nothing but the nullability of what is nested.
@@ -103,11 +136,17 @@ fn merge_type(a: &DataType, b: &DataType) -> Option<DataType> {
         (a, b) if a == b => a.clone(),
         (List(a), List(b)) => List(merge_field(a, b)?),
         (LargeList(a), LargeList(b)) => LargeList(merge_field(a, b)?),
-        (FixedSizeList(a, n), FixedSizeList(b, m)) if n == m => FixedSizeList(merge_field(a, b)?, *n),
+        (FixedSizeList(a, n), FixedSizeList(b, m)) if n == m => {
+            FixedSizeList(merge_field(a, b)?, *n)
+        }
         (Map(a, sorted), Map(b, other)) if sorted == other => Map(merge_field(a, b)?, *sorted),
         (Struct(a), Struct(b)) if a.len() == b.len() => {
             let same_names = a.iter().zip(b).all(|(a, b)| a.name() == b.name());
-            let fields = a.iter().zip(b).map(|(a, b)| merge_field(a, b)).collect::<Option<Fields>>()?;
+            let fields = a
+                .iter()
+                .zip(b)
+                .map(|(a, b)| merge_field(a, b))
+                .collect::<Option<Fields>>()?;
             same_names.then_some(Struct(fields))?
         }
         _ => return None,
@@ -115,7 +154,10 @@ fn merge_type(a: &DataType, b: &DataType) -> Option<DataType> {
 }
 
 fn common(a: &HashMap<String, String>, b: &HashMap<String, String>) -> HashMap<String, String> {
-    a.iter().filter(|(key, value)| b.get(*key) == Some(value)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    a.iter()
+        .filter(|(key, value)| b.get(*key) == Some(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// The batch under the unified schema (or a projection of it).

@@ -131,14 +131,23 @@ where
         Opened::Packed(layout) => (layout.metadata(), promises(layout.index())),
         Opened::Ordinary(metadata) => (metadata, Vec::new()),
     };
-    let row_groups = metadata.row_groups().iter().map(|g| g.num_rows().max(0) as u64).collect();
+    let row_groups = metadata
+        .row_groups()
+        .iter()
+        .map(|g| g.num_rows().max(0) as u64)
+        .collect();
     let rows_at_once = (BATCH_VALUES / packed_schema.fields().len().max(1)).clamp(256, 1 << 16);
     let batches = builder
         .with_batch_size(rows_at_once)
         .build()
         .map_err(at_packed)?
         .map(|batch| batch.map_err(|error| at_packed(error.into())));
-    let table = PackedTable { schema: packed_schema, promises, row_groups, batches };
+    let table = PackedTable {
+        schema: packed_schema,
+        promises,
+        row_groups,
+        batches,
+    };
     verify_batches(schema, original, table)
 }
 
@@ -148,7 +157,9 @@ fn promises(index: &Index) -> Vec<Option<Promise>> {
         IndexColumn::Ordinary(_) => None,
         IndexColumn::Packed(column) => Some(Promise {
             bound: column.bound,
-            abs_bounds: (0..column.row_groups.len()).map(|i| column.abs_bound(i)).collect(),
+            abs_bounds: (0..column.row_groups.len())
+                .map(|i| column.abs_bound(i))
+                .collect(),
             range_is_of_column: column.range_declared,
         }),
     };
@@ -168,7 +179,12 @@ where
     I: Iterator<Item = Result<RecordBatch>> + Send,
     J: Iterator<Item = Result<RecordBatch>> + Send,
 {
-    let PackedTable { schema: packed_schema, promises, row_groups, batches } = packed;
+    let PackedTable {
+        schema: packed_schema,
+        promises,
+        row_groups,
+        batches,
+    } = packed;
     let (pairs, mut problems) = pair_columns(schema, &packed_schema);
     let mut checks: Vec<ColumnCheck> = pairs
         .into_iter()
@@ -188,12 +204,20 @@ where
         for (row_group, group_rows) in row_groups.iter().enumerate() {
             end += group_rows;
             while right.position < end && left.fill()? && right.fill()? {
-                let n = left.ready().min(right.ready()).min((end - right.position) as usize);
+                let n = left
+                    .ready()
+                    .min(right.ready())
+                    .min((end - right.position) as usize);
                 let first_row = left.position;
                 let (a, b) = (left.take(n), right.take(n));
                 checks.par_iter_mut().try_for_each(|check| {
                     let (original, packed) = (a.column(check.original), b.column(check.packed));
-                    let chunk = Chunk { original, packed, first_row, row_group };
+                    let chunk = Chunk {
+                        original,
+                        packed,
+                        first_row,
+                        row_group,
+                    };
                     check.check(&chunk).map_err(|error| {
                         let name = schema.field(check.original).name();
                         ToolError::invalid(format!("column {name:?} cannot be compared: {error}"))
@@ -214,7 +238,12 @@ where
     let columns: Vec<_> = checks.into_iter().map(ColumnCheck::finish).collect();
     let violations =
         problems.len() as u64 + columns.iter().map(|column| column.violations).sum::<u64>();
-    Ok(VerifyReport { violations, rows, problems, columns })
+    Ok(VerifyReport {
+        violations,
+        rows,
+        problems,
+        columns,
+    })
 }
 
 impl ColumnVerdict {
@@ -257,7 +286,10 @@ fn pair_columns(original: &Schema, packed: &Schema) -> (Vec<(usize, usize)>, Vec
     let mut last = None;
     for (i, field) in original.fields().iter().enumerate() {
         let Some(j) = positions.get_mut(field.name().as_str()).and_then(Vec::pop) else {
-            problems.push(format!("column {:?} is missing from the packed file", field.name()));
+            problems.push(format!(
+                "column {:?} is missing from the packed file",
+                field.name()
+            ));
             continue;
         };
         in_order &= last.is_none_or(|last| last < j);
@@ -275,7 +307,10 @@ fn pair_columns(original: &Schema, packed: &Schema) -> (Vec<(usize, usize)>, Vec
     let mut extra: Vec<usize> = positions.into_values().flatten().collect();
     extra.sort_unstable();
     problems.extend(extra.into_iter().map(|j| {
-        format!("column {:?} of the packed file is not in the original", packed.field(j).name())
+        format!(
+            "column {:?} of the packed file is not in the original",
+            packed.field(j).name()
+        )
     }));
     if !in_order {
         problems.push("the packed file has its columns in another order".to_string());
@@ -312,7 +347,11 @@ struct Side {
 impl Side {
     fn new(schema: &Schema, batches: Receiver<Result<RecordBatch>>) -> Self {
         let ready = RecordBatch::new_empty(Arc::new(schema.clone()));
-        Self { batches, ready, position: 0 }
+        Self {
+            batches,
+            ready,
+            position: 0,
+        }
     }
 
     fn ready(&self) -> usize {

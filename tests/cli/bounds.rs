@@ -25,15 +25,43 @@ fn range_spans_all_files() {
     write_parquet(&folder.path("small.parquet"), &small);
     write_parquet(&folder.path("large.parquet"), &large);
     write_parquet_without_statistics(&folder.path("silent.parquet"), &large);
-    write_ipc(&folder.path("large.arrow"), std::slice::from_ref(&large), None);
+    write_ipc(
+        &folder.path("large.arrow"),
+        std::slice::from_ref(&large),
+        None,
+    );
     write_csv(&folder.path("large.csv"), &large);
-    for file in ["large.parquet", "silent.parquet", "large.arrow", "large.csv"] {
+    let packed = [
+        "compress",
+        "large.parquet",
+        "-o",
+        "large.packed",
+        "--column",
+        "x=exact",
+    ];
+    folder.ok(&packed);
+    for file in [
+        "large.packed",
+        "large.parquet",
+        "silent.parquet",
+        "large.arrow",
+        "large.csv",
+    ] {
         for files in [["small.parquet", file], [file, "small.parquet"]] {
-            let args = ["compress", files[0], files[1], "-o", "out", "--rel", "0.01", "--json"];
+            let args = [
+                "compress", files[0], files[1], "-o", "out", "--rel", "0.01", "--json",
+            ];
             let report = folder.json(&args);
-            assert!(near(abs_bound(&report, 0), range * 0.01), "{files:?}: {report}");
+            assert!(
+                near(abs_bound(&report, 0), range * 0.01),
+                "{files:?}: {report}"
+            );
             let seen = folder.json(&["inspect", "out", "--json"]);
-            assert_eq!(seen["columns"][0]["range"], serde_json::json!([-500.0, 1498.0]), "{files:?}");
+            assert_eq!(
+                seen["columns"][0]["range"],
+                serde_json::json!([-500.0, 1498.0]),
+                "{files:?}"
+            );
             assert_eq!(seen["columns"][0]["range_declared"], true, "{files:?}");
         }
     }
@@ -45,12 +73,35 @@ fn infinities_do_not_widen_a_range() {
     let folder = Folder::new();
     let values = [1.0, f64::INFINITY, 3.0, f64::NEG_INFINITY, 2.0, f64::NAN];
     write_parquet(&folder.path("in.parquet"), &floats("x", values));
-    let report = folder.json(&["compress", "in.parquet", "-o", "out", "--rel", "0.1", "--json"]);
+    let report = folder.json(&[
+        "compress",
+        "in.parquet",
+        "-o",
+        "out",
+        "--rel",
+        "0.1",
+        "--json",
+    ]);
     assert!(near(abs_bound(&report, 0), 0.2), "{report}");
 
-    write_parquet(&folder.path("none.parquet"), &floats("x", [f64::NAN, f64::INFINITY, f64::NAN]));
-    let report = folder.json(&["compress", "none.parquet", "-o", "out", "--rel", "0.1", "--json"]);
-    assert_eq!(abs_bound(&report, 0), 0.0, "no finite value, no range: {report}");
+    write_parquet(
+        &folder.path("none.parquet"),
+        &floats("x", [f64::NAN, f64::INFINITY, f64::NAN]),
+    );
+    let report = folder.json(&[
+        "compress",
+        "none.parquet",
+        "-o",
+        "out",
+        "--rel",
+        "0.1",
+        "--json",
+    ]);
+    assert_eq!(
+        abs_bound(&report, 0),
+        0.0,
+        "no finite value, no range: {report}"
+    );
 }
 
 /// Statistics that claim more than the values hold must not loosen the promise, and statistics
@@ -59,9 +110,16 @@ fn infinities_do_not_widen_a_range() {
 fn lying_statistics_are_found_out() {
     let folder = Folder::new();
     let path = folder.path("in.parquet");
-    write_parquet(&path, &floats("x", (0..1000).map(|i| f64::from(i) * 0.125 + 0.3)));
+    write_parquet(
+        &path,
+        &floats("x", (0..1000).map(|i| f64::from(i) * 0.125 + 0.3)),
+    );
     let honest = fs::read(&path).unwrap();
-    let footer_len = u32::from_le_bytes(honest[honest.len() - 8..honest.len() - 4].try_into().unwrap()) as usize;
+    let footer_len = u32::from_le_bytes(
+        honest[honest.len() - 8..honest.len() - 4]
+            .try_into()
+            .unwrap(),
+    ) as usize;
     let max = (999.0 * 0.125 + 0.3f64).to_le_bytes();
     for claim in [1e9, 50.0f64] {
         let mut lying = honest.clone();
@@ -74,8 +132,19 @@ fn lying_statistics_are_found_out() {
         }
         assert!(patched > 0, "the footer holds no statistics");
         fs::write(&path, lying).unwrap();
-        let report = folder.json(&["compress", "in.parquet", "-o", "out", "--rel", "0.01", "--json"]);
-        assert!(near(abs_bound(&report, 0), 999.0 * 0.125 * 0.01), "{claim}: {report}");
+        let report = folder.json(&[
+            "compress",
+            "in.parquet",
+            "-o",
+            "out",
+            "--rel",
+            "0.01",
+            "--json",
+        ]);
+        assert!(
+            near(abs_bound(&report, 0), 999.0 * 0.125 * 0.01),
+            "{claim}: {report}"
+        );
         assert_eq!(folder.files(), ["in.parquet", "out"]);
     }
 }

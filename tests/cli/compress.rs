@@ -9,7 +9,12 @@ use crate::support::Folder;
 use crate::tables::*;
 
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 /// The keys and types of `--json`, which scripts rely on.
@@ -20,32 +25,82 @@ fn json_is_the_contract() {
     write_parquet(&folder.path("in.parquet"), &table);
     let report = folder.json(&["compress", "in.parquet", "-o", "out.parquet", "--json"]);
 
-    assert_eq!(keys(&report), ["rows", "raw_bytes", "file_bytes", "ratio", "seconds", "columns"]);
+    assert_eq!(
+        keys(&report),
+        [
+            "rows",
+            "raw_bytes",
+            "file_bytes",
+            "ratio",
+            "seconds",
+            "columns"
+        ]
+    );
     assert_eq!(report["rows"], 5000);
-    assert_eq!(report["file_bytes"], fs::metadata(folder.path("out.parquet")).unwrap().len());
-    let (raw, file) = (report["raw_bytes"].as_u64().unwrap(), report["file_bytes"].as_u64().unwrap());
+    assert_eq!(
+        report["file_bytes"],
+        fs::metadata(folder.path("out.parquet")).unwrap().len()
+    );
+    let (raw, file) = (
+        report["raw_bytes"].as_u64().unwrap(),
+        report["file_bytes"].as_u64().unwrap(),
+    );
     assert_eq!(report["ratio"].as_f64().unwrap(), raw as f64 / file as f64);
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
 
     let columns = report["columns"].as_array().unwrap();
-    let names: Vec<&str> = columns.iter().map(|column| column["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["id", "wave", "noisy", "half", "small", "flag", "name", "day", "at"]);
+    let names: Vec<&str> = columns
+        .iter()
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "id", "wave", "noisy", "half", "small", "flag", "name", "day", "at"
+        ]
+    );
     let mut total = 0;
     for column in columns {
-        let expected =
-            ["name", "type", "bound", "abs_bound", "max_error", "outliers", "raw_bytes", "packed_bytes"];
+        let expected = [
+            "name",
+            "type",
+            "bound",
+            "abs_bound",
+            "max_error",
+            "outliers",
+            "raw_bytes",
+            "packed_bytes",
+        ];
         assert_eq!(keys(column), expected);
-        assert!(column["type"].is_string() && column["max_error"].is_number() && column["outliers"].is_u64());
+        assert!(
+            column["type"].is_string()
+                && column["max_error"].is_number()
+                && column["outliers"].is_u64()
+        );
         assert!(column["packed_bytes"].as_u64().unwrap() > 0);
         total += column["raw_bytes"].as_u64().unwrap();
     }
     assert_eq!(total, raw);
-    let of = |name: &str| columns.iter().find(|column| column["name"] == name).unwrap();
-    assert_eq!((&of("wave")["type"], &of("wave")["bound"]), (&"Float32".into(), &"rel:0.001".into()));
+    let of = |name: &str| {
+        columns
+            .iter()
+            .find(|column| column["name"] == name)
+            .unwrap()
+    };
+    assert_eq!(
+        (&of("wave")["type"], &of("wave")["bound"]),
+        (&"Float32".into(), &"rel:0.001".into())
+    );
     assert_eq!(of("wave")["raw_bytes"], 4 * 5000);
     assert_eq!(of("id")["bound"], "exact");
-    assert_eq!((&of("id")["abs_bound"], &of("id")["max_error"]), (&0.0.into(), &0.0.into()));
-    assert_eq!((&of("name")["bound"], &of("name")["abs_bound"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&of("id")["abs_bound"], &of("id")["max_error"]),
+        (&0.0.into(), &0.0.into())
+    );
+    assert_eq!(
+        (&of("name")["bound"], &of("name")["abs_bound"]),
+        (&Value::Null, &Value::Null)
+    );
 }
 
 /// The table for people: a line for each column, a total, and nothing else anywhere.
@@ -53,14 +108,40 @@ fn json_is_the_contract() {
 fn table_shows_every_column() {
     let folder = Folder::new();
     write_parquet(&folder.path("in.parquet"), &mixed(0, 1000));
-    let table = folder.ok(&["compress", "in.parquet", "-o", "out.parquet", "--rel", "1e-2"]);
+    let table = folder.ok(&[
+        "compress",
+        "in.parquet",
+        "-o",
+        "out.parquet",
+        "--rel",
+        "1e-2",
+    ]);
     let lines: Vec<&str> = table.lines().collect();
-    for word in ["column", "type", "bound", "abs bound", "max error", "outliers", "before", "after", "ratio", "bits"] {
+    for word in [
+        "column",
+        "type",
+        "bound",
+        "abs bound",
+        "max error",
+        "outliers",
+        "before",
+        "after",
+        "ratio",
+        "bits",
+    ] {
         assert!(lines[0].contains(word), "{word} is not in {:?}", lines[0]);
     }
     assert_eq!(lines.len(), 1 + 9 + 1, "{table}");
-    assert!(lines[2].starts_with("wave") && lines[2].contains("Float32") && lines[2].contains("rel:0.01"), "{table}");
-    assert!(lines[10].starts_with("1,000 rows") && lines[10].contains("MB/s"), "{table}");
+    assert!(
+        lines[2].starts_with("wave")
+            && lines[2].contains("Float32")
+            && lines[2].contains("rel:0.01"),
+        "{table}"
+    );
+    assert!(
+        lines[10].starts_with("1,000 rows") && lines[10].contains("MB/s"),
+        "{table}"
+    );
 }
 
 /// What `compress` says it did is what `decompress` finds: values within the bound, all else equal.
@@ -69,7 +150,17 @@ fn every_column_keeps_its_promise() {
     let folder = Folder::new();
     let table = mixed(0, 20_000);
     write_parquet(&folder.path("in.parquet"), &table);
-    let args = ["compress", "in.parquet", "-o", "out.parquet", "--json", "--abs", "0.125", "--column", "wave=rel:0.01"];
+    let args = [
+        "compress",
+        "in.parquet",
+        "-o",
+        "out.parquet",
+        "--json",
+        "--abs",
+        "0.125",
+        "--column",
+        "wave=rel:0.01",
+    ];
     let report = folder.json(&args);
     folder.ok(&["decompress", "out.parquet", "-o", "back.parquet"]);
     let back = read_parquet(&folder.path("back.parquet"));
@@ -84,13 +175,24 @@ fn every_column_keeps_its_promise() {
                 assert!(error <= column["abs_bound"].as_f64().unwrap(), "{name}");
                 // Reported rounded up, and never by more than a float or two.
                 let reported = column["max_error"].as_f64().unwrap();
-                assert!(error <= reported && reported <= error * (1.0 + 1e-12), "{name}: {error} {reported}");
+                assert!(
+                    error <= reported && reported <= error * (1.0 + 1e-12),
+                    "{name}: {error} {reported}"
+                );
             }
-            _ => assert_eq!(back.column_by_name(name), table.column_by_name(name), "{name}"),
+            _ => assert_eq!(
+                back.column_by_name(name),
+                table.column_by_name(name),
+                "{name}"
+            ),
         }
     }
     let bound = |index: usize| report["columns"][index]["abs_bound"].as_f64().unwrap();
-    assert!((0.0199..=0.02).contains(&bound(1)), "a hundredth of [-1, 1]: {}", bound(1));
+    assert!(
+        (0.0199..=0.02).contains(&bound(1)),
+        "a hundredth of [-1, 1]: {}",
+        bound(1)
+    );
     assert_eq!(bound(2), 0.125);
     assert_eq!(report["columns"][2]["bound"], "abs:0.125");
 }
@@ -103,10 +205,21 @@ fn exact_is_exact() {
     write_parquet(&folder.path("in.parquet"), &table);
     for (name, bound) in [("wave", "exact"), ("noisy", "abs:0"), ("half", "rel:0")] {
         let column = format!("{name}={bound}");
-        folder.ok(&["compress", "in.parquet", "-o", "out.parquet", "--column", &column]);
+        folder.ok(&[
+            "compress",
+            "in.parquet",
+            "-o",
+            "out.parquet",
+            "--column",
+            &column,
+        ]);
         folder.ok(&["decompress", "out.parquet", "-o", "back.parquet"]);
         let back = read_parquet(&folder.path("back.parquet"));
-        assert_eq!(back.column_by_name(name), table.column_by_name(name), "{column}");
+        assert_eq!(
+            back.column_by_name(name),
+            table.column_by_name(name),
+            "{column}"
+        );
     }
 }
 
@@ -114,8 +227,19 @@ fn exact_is_exact() {
 #[test]
 fn column_names_may_hold_an_equals_sign() {
     let folder = Folder::new();
-    write_parquet(&folder.path("in.parquet"), &floats("a=b", (0..500).map(f64::from)));
-    let report = folder.json(&["compress", "in.parquet", "-o", "out.parquet", "--column", "a=b=abs:2", "--json"]);
+    write_parquet(
+        &folder.path("in.parquet"),
+        &floats("a=b", (0..500).map(f64::from)),
+    );
+    let report = folder.json(&[
+        "compress",
+        "in.parquet",
+        "-o",
+        "out.parquet",
+        "--column",
+        "a=b=abs:2",
+        "--json",
+    ]);
     assert_eq!(report["columns"][0]["bound"], "abs:2.0");
 }
 
@@ -125,13 +249,26 @@ fn wrong_bounds_are_errors() {
     let folder = Folder::new();
     write_parquet(&folder.path("in.parquet"), &mixed(0, 100));
     let compress = |rest: &[&str], parts: &[&str]| {
-        let args: Vec<&str> = ["compress", "in.parquet", "-o", "out.parquet"].iter().chain(rest).copied().collect();
+        let args: Vec<&str> = ["compress", "in.parquet", "-o", "out.parquet"]
+            .iter()
+            .chain(rest)
+            .copied()
+            .collect();
         folder.fails(&args, parts)
     };
-    compress(&["--column", "nosy=exact"], &["nosy", "did you mean \"noisy\"?"]);
-    compress(&["--column", "xyzzy=exact"], &["no column is named \"xyzzy\""]);
+    compress(
+        &["--column", "nosy=exact"],
+        &["nosy", "did you mean \"noisy\"?"],
+    );
+    compress(
+        &["--column", "xyzzy=exact"],
+        &["no column is named \"xyzzy\""],
+    );
     compress(&["--column", "id=rel:0.1"], &["id", "Int64", "exactly"]);
-    compress(&["--column", "wave=exact", "--column", "wave=rel:0.1"], &["wave", "two bounds"]);
+    compress(
+        &["--column", "wave=exact", "--column", "wave=rel:0.1"],
+        &["wave", "two bounds"],
+    );
     compress(&["--block-rows", "0"], &["block"]);
     compress(&["--row-group-rows", "0"], &["row group"]);
     compress(&["--block-rows", "999999999"], &["block"]);
@@ -148,9 +285,17 @@ fn wrong_bounds_are_errors() {
         vec!["--column", "wave=about right"],
         vec!["--rows", "7"],
     ] {
-        let args: Vec<&str> = ["compress", "in.parquet", "-o", "out.parquet"].iter().chain(&usage).copied().collect();
+        let args: Vec<&str> = ["compress", "in.parquet", "-o", "out.parquet"]
+            .iter()
+            .chain(&usage)
+            .copied()
+            .collect();
         let run = folder.run(&args);
-        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{usage:?}: {run:?}");
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (2, ""),
+            "{usage:?}: {run:?}"
+        );
         assert!(run.stderr.starts_with("error: "), "{usage:?}: {run:?}");
     }
     assert_eq!(folder.files(), ["in.parquet"]);
@@ -162,9 +307,16 @@ fn blocks_and_row_groups_are_as_asked() {
     let folder = Folder::new();
     write_parquet(&folder.path("in.parquet"), &mixed(0, 10_000));
     let args = ["--block-rows", "500", "--row-group-rows", "2000"];
-    folder.ok(&[&["compress", "in.parquet", "-o", "out.parquet"][..], &args[..]].concat());
+    folder.ok(&[
+        &["compress", "in.parquet", "-o", "out.parquet"][..],
+        &args[..],
+    ]
+    .concat());
     let seen = folder.json(&["inspect", "out.parquet", "--json"]);
-    assert_eq!((&seen["row_groups"], &seen["block_rows"]), (&5.into(), &500.into()));
+    assert_eq!(
+        (&seen["row_groups"], &seen["block_rows"]),
+        (&5.into(), &500.into())
+    );
     assert_eq!(seen["columns"][1]["blocks"], 20);
 }
 
@@ -176,17 +328,35 @@ fn inputs_are_safe_and_outputs_are_replaced() {
     folder.write("out.parquet", "what was here before");
     folder.ok(&["compress", "in.parquet", "-o", "out.parquet"]);
     assert_eq!(folder.files(), ["in.parquet", "out.parquet"]);
-    assert_eq!(folder.json(&["inspect", "out.parquet", "--json"])["rows"], 100);
+    assert_eq!(
+        folder.json(&["inspect", "out.parquet", "--json"])["rows"],
+        100
+    );
 
-    folder.fails(&["compress", "in.parquet", "-o", "in.parquet"], &["in.parquet", "also an input"]);
-    folder.fails(&["compress", "in.parquet", "-o", "./in.parquet"], &["also an input"]);
-    folder.fails(&["compress", ".", "-o", "out.parquet"], &["out.parquet", "also an input"]);
+    folder.fails(
+        &["compress", "in.parquet", "-o", "in.parquet"],
+        &["in.parquet", "also an input"],
+    );
+    folder.fails(
+        &["compress", "in.parquet", "-o", "./in.parquet"],
+        &["also an input"],
+    );
+    folder.fails(
+        &["compress", ".", "-o", "out.parquet"],
+        &["out.parquet", "also an input"],
+    );
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("in.parquet", folder.path("link.parquet")).unwrap();
-        folder.fails(&["compress", "in.parquet", "-o", "link.parquet"], &["also an input"]);
+        folder.fails(
+            &["compress", "in.parquet", "-o", "link.parquet"],
+            &["also an input"],
+        );
     }
-    folder.fails(&["decompress", "out.parquet", "-o", "out.parquet"], &["also an input"]);
+    folder.fails(
+        &["decompress", "out.parquet", "-o", "out.parquet"],
+        &["also an input"],
+    );
 }
 
 /// A place where nothing can be written is found before any work, and named.
@@ -195,9 +365,18 @@ fn impossible_outputs_are_errors() {
     let folder = Folder::new();
     write_parquet(&folder.path("in.parquet"), &mixed(0, 100));
     fs::create_dir(folder.path("folder")).unwrap();
-    folder.fails(&["compress", "in.parquet", "-o", "folder"], &["folder", "is a folder"]);
-    folder.fails(&["compress", "in.parquet", "-o", "nowhere/out.parquet"], &["nowhere", "does not exist"]);
-    folder.fails(&["compress", "in.parquet", "-o", "/dev/null"], &["/dev/null", "not an ordinary file"]);
+    folder.fails(
+        &["compress", "in.parquet", "-o", "folder"],
+        &["folder", "is a folder"],
+    );
+    folder.fails(
+        &["compress", "in.parquet", "-o", "nowhere/out.parquet"],
+        &["nowhere", "does not exist"],
+    );
+    folder.fails(
+        &["compress", "in.parquet", "-o", "/dev/null"],
+        &["/dev/null", "not an ordinary file"],
+    );
 }
 
 /// An error half way leaves the folder as it was, down to a file that was there before.
@@ -221,8 +400,14 @@ fn errors_leave_nothing_behind() {
 
     // The same of CSV, which is read with more rows in the second pass than it had in the first.
     folder.write("c.csv", "x\n1.5\n2.5\n\"3.5\n");
-    folder.write("d.csv", [b"x\n1.5\n".as_slice(), &[0xFF, 0xFE, b'\n']].concat());
-    folder.fails(&["compress", "c.csv", "d.csv", "-o", "out.parquet"], &["d.csv", "UTF-8"]);
+    folder.write(
+        "d.csv",
+        [b"x\n1.5\n".as_slice(), &[0xFF, 0xFE, b'\n']].concat(),
+    );
+    folder.fails(
+        &["compress", "c.csv", "d.csv", "-o", "out.parquet"],
+        &["d.csv", "UTF-8"],
+    );
 }
 
 /// No rows at all is a table too.
@@ -232,7 +417,10 @@ fn empty_tables_round_trip() {
     let table = mixed(0, 0);
     write_parquet(&folder.path("in.parquet"), &table);
     let report = folder.json(&["compress", "in.parquet", "-o", "out.parquet", "--json"]);
-    assert_eq!((&report["rows"], &report["raw_bytes"]), (&0.into(), &0.into()));
+    assert_eq!(
+        (&report["rows"], &report["raw_bytes"]),
+        (&0.into(), &0.into())
+    );
     folder.ok(&["decompress", "out.parquet", "-o", "back.parquet"]);
     assert_eq!(read_parquet(&folder.path("back.parquet")), table);
     folder.ok(&["verify", "in.parquet", "out.parquet"]);
@@ -243,16 +431,48 @@ fn empty_tables_round_trip() {
 #[test]
 fn values_beyond_numbers_survive() {
     let folder = Folder::new();
-    let specials = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::from_bits(0x7FF8_0000_DEAD_BEEF), 5e-324];
-    let table = floats("x", (0..4000).map(|i| if i % 9 == 0 { specials[i / 9 % 6] } else { (i as f64 / 70.0).sin() }));
+    let specials = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        -0.0,
+        f64::from_bits(0x7FF8_0000_DEAD_BEEF),
+        5e-324,
+    ];
+    let table = floats(
+        "x",
+        (0..4000).map(|i| {
+            if i % 9 == 0 {
+                specials[i / 9 % 6]
+            } else {
+                (i as f64 / 70.0).sin()
+            }
+        }),
+    );
     write_parquet(&folder.path("in.parquet"), &table);
-    let report = folder.json(&["compress", "in.parquet", "-o", "out.parquet", "--rel", "0.01", "--json"]);
+    let report = folder.json(&[
+        "compress",
+        "in.parquet",
+        "-o",
+        "out.parquet",
+        "--rel",
+        "0.01",
+        "--json",
+    ]);
     let bound = report["columns"][0]["abs_bound"].as_f64().unwrap();
     assert!((0.0199..=0.02).contains(&bound), "{bound}");
     folder.ok(&["decompress", "out.parquet", "-o", "back.parquet"]);
     let back = read_parquet(&folder.path("back.parquet"));
-    let pairs = table.column(0).as_primitive::<arrow::datatypes::Float64Type>().values().iter();
-    for (x, y) in pairs.zip(back.column(0).as_primitive::<arrow::datatypes::Float64Type>().values()) {
+    let pairs = table
+        .column(0)
+        .as_primitive::<arrow::datatypes::Float64Type>()
+        .values()
+        .iter();
+    for (x, y) in pairs.zip(
+        back.column(0)
+            .as_primitive::<arrow::datatypes::Float64Type>()
+            .values(),
+    ) {
         let kept = x.to_bits() == y.to_bits();
         let near = x.is_finite() && (x != &0.0 || x.is_sign_positive()) && (x - y).abs() <= bound;
         assert!(kept || near, "{x} became {y}");

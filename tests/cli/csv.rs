@@ -10,7 +10,12 @@ use crate::tables::*;
 
 /// Compresses and decompresses; the table as an ordinary reader sees it.
 fn round_trip(folder: &Folder, inputs: &[&str]) -> RecordBatch {
-    folder.ok(&[&["compress"], inputs, &["-o", "out.parquet", "--rel", "1e-9"]].concat());
+    folder.ok(&[
+        &["compress"],
+        inputs,
+        &["-o", "out.parquet", "--rel", "1e-9"],
+    ]
+    .concat());
     for input in inputs.iter().filter(|_| inputs.len() == 1) {
         folder.ok(&["verify", input, "out.parquet"]);
     }
@@ -19,12 +24,19 @@ fn round_trip(folder: &Folder, inputs: &[&str]) -> RecordBatch {
 }
 
 fn types(table: &RecordBatch) -> Vec<DataType> {
-    table.schema().fields().iter().map(|field| field.data_type().clone()).collect()
+    table
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.data_type().clone())
+        .collect()
 }
 
 fn texts(table: &RecordBatch, name: &str) -> Vec<String> {
     let column = table.column_by_name(name).unwrap();
-    (0..table.num_rows()).map(|row| array_value_to_string(column, row).unwrap()).collect()
+    (0..table.num_rows())
+        .map(|row| array_value_to_string(column, row).unwrap())
+        .collect()
 }
 
 /// Each kind of value is recognised, and an empty field is null whatever the type.
@@ -50,11 +62,22 @@ fn types_follow_the_values() {
         DataType::Utf8,
     ];
     assert_eq!(types(&table), expected);
-    assert_eq!(texts(&table, "int"), ["1", "-9223372036854775808", "", "9223372036854775807"]);
+    assert_eq!(
+        texts(&table, "int"),
+        ["1", "-9223372036854775808", "", "9223372036854775807"]
+    );
     assert_eq!(texts(&table, "float"), ["1.5", "-2000.0", "", "NaN"]);
     assert_eq!(texts(&table, "bool"), ["true", "false", "", "true"]);
-    assert_eq!(texts(&table, "day"), ["2024-02-29", "1969-12-31", "", "0001-01-01"]);
-    let times = ["2024-02-29T12:30:00", "1969-12-31T23:59:59.500", "", "2500-01-01T00:00:00"];
+    assert_eq!(
+        texts(&table, "day"),
+        ["2024-02-29", "1969-12-31", "", "0001-01-01"]
+    );
+    let times = [
+        "2024-02-29T12:30:00",
+        "1969-12-31T23:59:59.500",
+        "",
+        "2500-01-01T00:00:00",
+    ];
     assert_eq!(texts(&table, "time"), times);
     assert_eq!(texts(&table, "text"), ["a, b", "say \"hi\"", "", "007 "]);
     assert!(table.columns().iter().all(|column| column.is_null(2)));
@@ -72,7 +95,10 @@ fn text_is_the_last_resort() {
     );
     let table = round_trip(&folder, &["in.csv"]);
     assert_eq!(types(&table), vec![DataType::Utf8; 7]);
-    assert_eq!(texts(&table, "id"), ["12345678901234567890", "12345678901234567891"]);
+    assert_eq!(
+        texts(&table, "id"),
+        ["12345678901234567890", "12345678901234567891"]
+    );
     assert_eq!(texts(&table, "leap")[0], "2016-12-31 23:59:60");
 }
 
@@ -80,11 +106,20 @@ fn text_is_the_last_resort() {
 #[test]
 fn utc_times_keep_their_precision() {
     let folder = Folder::new();
-    folder.write("in.csv", "at,n\n2024-01-01T00:00:00.000001Z,1\n2024-01-01T00:00:00Z,2\n");
+    folder.write(
+        "in.csv",
+        "at,n\n2024-01-01T00:00:00.000001Z,1\n2024-01-01T00:00:00Z,2\n",
+    );
     let table = round_trip(&folder, &["in.csv"]);
-    assert_eq!(types(&table)[0], DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())));
+    assert_eq!(
+        types(&table)[0],
+        DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()))
+    );
     let micros = cast(table.column(0), &DataType::Int64).unwrap();
-    assert_eq!(array_value_to_string(&micros, 0).unwrap(), "1704067200000001");
+    assert_eq!(
+        array_value_to_string(&micros, 0).unwrap(),
+        "1704067200000001"
+    );
 }
 
 /// A column that is whole numbers in one file and not in another is one float column.
@@ -95,11 +130,21 @@ fn types_are_those_of_all_files() {
     folder.write("b.csv", "x,y,d\n0.5,5,2024-01-01 06:00:00\n");
     folder.write("c.csv", "x,y,d\n,,\n");
     let table = round_trip(&folder, &["a.csv", "b.csv", "c.csv"]);
-    let expected = [DataType::Float64, DataType::Int64, DataType::Timestamp(TimeUnit::Second, None)];
+    let expected = [
+        DataType::Float64,
+        DataType::Int64,
+        DataType::Timestamp(TimeUnit::Second, None),
+    ];
     assert_eq!(types(&table), expected);
     assert_eq!(texts(&table, "y"), ["2", "4", "5", ""]);
-    assert_eq!(texts(&table, "d")[..3], ["2024-01-01T00:00:00", "", "2024-01-01T06:00:00"]);
-    let x: Vec<Option<i64>> = numbers(&table, "x").iter().map(|x| x.map(|x| (x * 1e6).round() as i64)).collect();
+    assert_eq!(
+        texts(&table, "d")[..3],
+        ["2024-01-01T00:00:00", "", "2024-01-01T06:00:00"]
+    );
+    let x: Vec<Option<i64>> = numbers(&table, "x")
+        .iter()
+        .map(|x| x.map(|x| (x * 1e6).round() as i64))
+        .collect();
     assert_eq!(x, [Some(1_000_000), Some(3_000_000), Some(500_000), None]);
 }
 
@@ -113,14 +158,18 @@ fn typed_files_decide() {
     let back = round_trip(&folder, &["b.csv", "a.parquet"]);
     assert_eq!(types(&back), types(&table));
     assert_eq!(back.num_rows(), 100);
-    let small = |table: &RecordBatch, at: usize| table.column_by_name("small").unwrap().slice(at, 50);
+    let small =
+        |table: &RecordBatch, at: usize| table.column_by_name("small").unwrap().slice(at, 50);
     assert_eq!(&small(&back, 50), &small(&table, 0));
 
     let small = mixed(0, 5).project(&[4]).unwrap();
     write_parquet(&folder.path("small.parquet"), &small);
     folder.write("big.csv", "small\n40000\n");
     let args = ["compress", "small.parquet", "big.csv", "-o", "o"];
-    folder.fails(&args, &["big.csv", "\"small\"", "Int64", "Int16", "small.parquet"]);
+    folder.fails(
+        &args,
+        &["big.csv", "\"small\"", "Int64", "Int16", "small.parquet"],
+    );
 }
 
 /// Tabs and semicolons separate fields too.
@@ -143,7 +192,10 @@ fn damaged_csv_is_an_error() {
     let folder = Folder::new();
     let fails = |content: &[u8], parts: &[&str]| {
         folder.write("in.csv", content);
-        folder.fails(&["compress", "in.csv", "-o", "out.parquet"], &[&["in.csv"], parts].concat());
+        folder.fails(
+            &["compress", "in.csv", "-o", "out.parquet"],
+            &[&["in.csv"], parts].concat(),
+        );
     };
     fails(b"", &["empty file"]);
     fails(b"\n\n", &["name the columns"]);

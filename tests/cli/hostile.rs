@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Folder, noise};
+use crate::support::{Folder, noise, write};
 use crate::tables::*;
 
 /// Every command that reads `name`, and what it may exit with.
@@ -19,13 +19,24 @@ fn run_all(folder: &Folder, name: &str, codes: &[i32]) {
     ] {
         let run = folder.run(&args);
         assert!(codes.contains(&run.code), "{args:?}: {run:?}");
-        assert_eq!(run.stderr.lines().count(), usize::from(run.code == 2), "{args:?}: {run:?}");
-        let left: Vec<String> = folder.files().into_iter().filter(|file| file.contains("tmp")).collect();
+        assert_eq!(
+            run.stderr.lines().count(),
+            usize::from(run.code == 2),
+            "{args:?}: {run:?}"
+        );
+        let left: Vec<String> = folder
+            .files()
+            .into_iter()
+            .filter(|file| file.contains("tmp"))
+            .collect();
         assert!(left.is_empty(), "{args:?} left {left:?}");
         if run.code == 0 {
             let _ = fs::remove_file(folder.path("out"));
         }
-        assert!(!folder.files().contains(&"out".to_string()), "{args:?} failed and left a file");
+        assert!(
+            !folder.files().contains(&"out".to_string()),
+            "{args:?} failed and left a file"
+        );
     }
 }
 
@@ -33,7 +44,14 @@ fn run_all(folder: &Folder, name: &str, codes: &[i32]) {
 fn sound() -> Folder {
     let folder = Folder::new();
     write_parquet(&folder.path("good.parquet"), &mixed(0, 400));
-    folder.ok(&["compress", "good.parquet", "-o", "good.packed", "--block-rows", "100"]);
+    folder.ok(&[
+        "compress",
+        "good.parquet",
+        "-o",
+        "good.packed",
+        "--block-rows",
+        "100",
+    ]);
     folder
 }
 
@@ -48,14 +66,30 @@ fn garbage_is_an_error() {
     folder.write("twice.parquet", "PAR1PAR1");
     folder.write("tail.parquet", b"PAR1\xff\xff\xff\x7fPAR1");
     folder.write("noise.parquet", noise(1, 5000));
-    folder.write("noise", [b"PAR1".as_slice(), &noise(2, 5000), b"PAR1"].concat());
+    folder.write(
+        "noise",
+        [b"PAR1".as_slice(), &noise(2, 5000), b"PAR1"].concat(),
+    );
     folder.write("arrow", "ARROW1");
-    folder.write("noise.arrow", [b"ARROW1\0\0".as_slice(), &noise(3, 5000), b"ARROW1"].concat());
-    folder.write("noise.arrows", [[0xFF; 4].as_slice(), &noise(4, 5000)].concat());
-    folder.write("long.arrows", [[0xFF; 4].as_slice(), &[0xFF, 0xFF, 0xFF, 0x7F]].concat());
+    folder.write(
+        "noise.arrow",
+        [b"ARROW1\0\0".as_slice(), &noise(3, 5000), b"ARROW1"].concat(),
+    );
+    folder.write(
+        "noise.arrows",
+        [[0xFF; 4].as_slice(), &noise(4, 5000)].concat(),
+    );
+    folder.write(
+        "long.arrows",
+        [[0xFF; 4].as_slice(), &[0xFF, 0xFF, 0xFF, 0x7F]].concat(),
+    );
     folder.write("noise.csv", noise(5, 5000));
     folder.write("zeros.parquet", [0; 1000]);
-    for name in folder.files().iter().filter(|name| !name.starts_with("good")) {
+    for name in folder
+        .files()
+        .iter()
+        .filter(|name| !name.starts_with("good"))
+    {
         run_all(&folder, name, &[2]);
     }
 }
@@ -93,7 +127,10 @@ fn damaged_files_are_no_panic() {
                 let out = fs::read(folder.path("out")).ok();
                 assert_eq!(out.is_some(), run.code == 0, "byte {at} of {kind}: {run:?}");
                 if kind == "good.packed" && command == "decompress" {
-                    assert!(out.is_none_or(|out| out == good), "byte {at} of {kind} changed the data");
+                    assert!(
+                        out.is_none_or(|out| out == good),
+                        "byte {at} of {kind} changed the data"
+                    );
                 }
                 let _ = fs::remove_file(folder.path("out"));
             }
@@ -101,13 +138,14 @@ fn damaged_files_are_no_panic() {
     }
 }
 
-/// Every byte of Arrow files, plain and compressed, wrong in three ways, and every truncation.
+/// Every byte of Arrow files, plain and compressed, and of an ordinary Parquet file, wrong in three
+/// ways, and every truncation.
 #[test]
-fn damaged_arrow_is_no_panic() {
+fn damaged_inputs_are_no_panic() {
     use arrow::ipc::CompressionType;
     use tolerant::tools::input::Input;
 
-    // Panics that arrow-ipc is cured of by catching them would print a page each.
+    // Panics of arrow-ipc and parquet that are caught would print a page each.
     std::panic::set_hook(Box::new(|_| {}));
     let folder = Folder::new();
     // An integer, a float with nulls and a string column: every kind of buffer.
@@ -117,22 +155,31 @@ fn damaged_arrow_is_no_panic() {
         let input = Input::open(std::slice::from_ref(&path));
         let _ = input.map(|input| input.batches().for_each(drop));
     };
-    for kind in 0..4 {
+    for kind in 0..5 {
         match kind {
             0 => write_ipc(&path, &[table.slice(0, 12), table.slice(12, 12)], None),
-            1 => write_ipc(&path, std::slice::from_ref(&table), Some(CompressionType::LZ4_FRAME)),
-            2 => write_ipc(&path, std::slice::from_ref(&table), Some(CompressionType::ZSTD)),
-            _ => write_ipc_stream(&path, &[table.slice(0, 12), table.slice(12, 12)]),
+            1 => write_ipc(
+                &path,
+                std::slice::from_ref(&table),
+                Some(CompressionType::LZ4_FRAME),
+            ),
+            2 => write_ipc(
+                &path,
+                std::slice::from_ref(&table),
+                Some(CompressionType::ZSTD),
+            ),
+            3 => write_ipc_stream(&path, &[table.slice(0, 12), table.slice(12, 12)]),
+            _ => write_parquet(&path, &table),
         }
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
             for value in [0x00, 0xFF, whole[at] ^ 0x10] {
                 let mut damaged = whole.clone();
                 damaged[at] = value;
-                fs::write(&path, damaged).unwrap();
+                write(&path, damaged);
                 read_all();
             }
-            fs::write(&path, &whole[..at]).unwrap();
+            write(&path, &whole[..at]);
             read_all();
         }
     }

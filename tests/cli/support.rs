@@ -36,7 +36,7 @@ impl Folder {
 
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        fs::write(&path, content).unwrap();
+        write(&path, content);
         path
     }
 
@@ -48,7 +48,13 @@ impl Folder {
                 if path.is_dir() {
                     walk(&path, root, files);
                 } else {
-                    files.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_string());
+                    files.push(
+                        path.strip_prefix(root)
+                            .unwrap()
+                            .to_str()
+                            .unwrap()
+                            .to_string(),
+                    );
                 }
             }
         }
@@ -61,7 +67,10 @@ impl Folder {
     /// A command that runs the binary here.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tolerant"));
-        command.current_dir(self.root()).env_remove("TOLERANT_LOG").env_remove("RUST_BACKTRACE");
+        command
+            .current_dir(self.root())
+            .env_remove("TOLERANT_LOG")
+            .env_remove("RUST_BACKTRACE");
         command
     }
 
@@ -70,12 +79,18 @@ impl Folder {
         let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
         let output = self.command().args(&args).output().unwrap();
         let run = Run {
-            code: output.status.code().unwrap_or_else(|| panic!("{args:?} was killed: {:?}", output.status)),
+            code: output
+                .status
+                .code()
+                .unwrap_or_else(|| panic!("{args:?} was killed: {:?}", output.status)),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
         assert!((0..=2).contains(&run.code), "{args:?}: {run:?}");
-        assert!(!run.stderr.contains("panicked") && !run.stderr.contains("internal error"), "{args:?}: {run:?}");
+        assert!(
+            !run.stderr.contains("panicked") && !run.stderr.contains("internal error"),
+            "{args:?}: {run:?}"
+        );
         run
     }
 
@@ -104,7 +119,11 @@ impl Folder {
         for part in parts {
             assert!(run.stderr.contains(part), "{part:?} is not in {run:?}");
         }
-        assert!(before == self.snapshot(), "files changed: {:?}", self.files());
+        assert!(
+            before == self.snapshot(),
+            "files changed: {:?}",
+            self.files()
+        );
         run.stderr
     }
 
@@ -115,6 +134,13 @@ impl Folder {
         };
         self.files().into_iter().map(read).collect()
     }
+}
+
+/// Writes a file anew: ext4 flushes a file that is truncated and rewritten to disk, which takes
+/// longer than all else in a test of thousands of damaged files.
+pub fn write(path: &Path, content: impl AsRef<[u8]>) {
+    let _ = fs::remove_file(path);
+    fs::write(path, content).unwrap();
 }
 
 /// Random bytes that are the same in every run.

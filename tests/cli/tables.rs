@@ -20,28 +20,60 @@ pub fn mixed(start: usize, rows: usize) -> RecordBatch {
     let at = |i: usize| (start + i) as f64;
     let null = |i: usize, every: usize| !(start + i).is_multiple_of(every);
     let columns: Vec<(&str, ArrayRef, bool)> = vec![
-        ("id", Arc::new(Int64Array::from_iter_values((0..rows).map(|i| (start + i) as i64 * 7 - 100))), false),
-        ("wave", Arc::new(Float32Array::from_iter_values((0..rows).map(|i| (at(i) / 50.0).sin() as f32))), false),
+        (
+            "id",
+            Arc::new(Int64Array::from_iter_values(
+                (0..rows).map(|i| (start + i) as i64 * 7 - 100),
+            )),
+            false,
+        ),
+        (
+            "wave",
+            Arc::new(Float32Array::from_iter_values(
+                (0..rows).map(|i| (at(i) / 50.0).sin() as f32),
+            )),
+            false,
+        ),
         (
             "noisy",
-            Arc::new(Float64Array::from_iter(
-                (0..rows).map(|i| null(i, 7).then(|| 1e3 + (at(i) * 12.9898).sin() * 437.5)),
-            )),
+            Arc::new(Float64Array::from_iter((0..rows).map(|i| {
+                null(i, 7).then(|| 1e3 + (at(i) * 12.9898).sin() * 437.5)
+            }))),
             true,
         ),
         (
             "half",
-            Arc::new(Float16Array::from_iter_values((0..rows).map(|i| f16::from_f64((at(i) / 9.0).cos() * 3.0)))),
+            Arc::new(Float16Array::from_iter_values(
+                (0..rows).map(|i| f16::from_f64((at(i) / 9.0).cos() * 3.0)),
+            )),
             false,
         ),
-        ("small", Arc::new(Int16Array::from_iter((0..rows).map(|i| null(i, 5).then_some((i % 300) as i16)))), true),
-        ("flag", Arc::new(BooleanArray::from_iter((0..rows).map(|i| Some(i % 3 == 0)))), false),
         (
-            "name",
-            Arc::new(StringArray::from_iter((0..rows).map(|i| null(i, 11).then(|| format!("größe {}", i % 17))))),
+            "small",
+            Arc::new(Int16Array::from_iter(
+                (0..rows).map(|i| null(i, 5).then_some((i % 300) as i16)),
+            )),
             true,
         ),
-        ("day", Arc::new(Date32Array::from_iter_values((0..rows).map(|i| 18_000 + i as i32))), false),
+        (
+            "flag",
+            Arc::new(BooleanArray::from_iter((0..rows).map(|i| Some(i % 3 == 0)))),
+            false,
+        ),
+        (
+            "name",
+            Arc::new(StringArray::from_iter(
+                (0..rows).map(|i| null(i, 11).then(|| format!("größe {}", i % 17))),
+            )),
+            true,
+        ),
+        (
+            "day",
+            Arc::new(Date32Array::from_iter_values(
+                (0..rows).map(|i| 18_000 + i as i32),
+            )),
+            false,
+        ),
         (
             "at",
             Arc::new(TimestampMicrosecondArray::from_iter_values(
@@ -65,31 +97,49 @@ pub fn write_parquet(path: &Path, batch: &RecordBatch) {
 
 /// Parquet that says nothing of its values' range.
 pub fn write_parquet_without_statistics(path: &Path, batch: &RecordBatch) {
-    let properties = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None).build();
+    let properties = WriterProperties::builder()
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
     write_parquet_with(path, batch, properties);
 }
 
 pub fn write_parquet_with(path: &Path, batch: &RecordBatch, properties: WriterProperties) {
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    let mut writer = ArrowWriter::try_new(
+        File::create(path).unwrap(),
+        batch.schema(),
+        Some(properties),
+    )
+    .unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
 }
 
 pub fn write_csv(path: &Path, batch: &RecordBatch) {
-    WriterBuilder::new().with_header(true).build(File::create(path).unwrap()).write(batch).unwrap();
+    WriterBuilder::new()
+        .with_header(true)
+        .build(File::create(path).unwrap())
+        .write(batch)
+        .unwrap();
 }
 
 pub fn write_ipc(path: &Path, batches: &[RecordBatch], compression: Option<CompressionType>) {
-    let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+    let options = IpcWriteOptions::default()
+        .try_with_compression(compression)
+        .unwrap();
     let file = File::create(path).unwrap();
     let mut writer = FileWriter::try_new_with_options(file, &batches[0].schema(), options).unwrap();
-    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    batches
+        .iter()
+        .for_each(|batch| writer.write(batch).unwrap());
     writer.finish().unwrap();
 }
 
 pub fn write_ipc_stream(path: &Path, batches: &[RecordBatch]) {
-    let mut writer = StreamWriter::try_new(File::create(path).unwrap(), &batches[0].schema()).unwrap();
-    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    let mut writer =
+        StreamWriter::try_new(File::create(path).unwrap(), &batches[0].schema()).unwrap();
+    batches
+        .iter()
+        .for_each(|batch| writer.write(batch).unwrap());
     writer.finish().unwrap();
 }
 
@@ -107,7 +157,9 @@ pub fn concat(batches: &[RecordBatch]) -> RecordBatch {
 
 /// The column's values as Float64, null for null.
 pub fn numbers(batch: &RecordBatch, name: &str) -> Vec<Option<f64>> {
-    let column = batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
+    let column = batch
+        .column_by_name(name)
+        .unwrap_or_else(|| panic!("no column {name}"));
     let column = arrow::compute::cast(column, &DataType::Float64).unwrap();
     column.as_primitive::<Float64Type>().iter().collect()
 }
@@ -126,6 +178,11 @@ pub fn largest_error(a: &RecordBatch, b: &RecordBatch, name: &str) -> f64 {
 
 /// The same batch with all columns nullable.
 pub fn nullable(batch: &RecordBatch) -> RecordBatch {
-    let fields = batch.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let fields = batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect::<Vec<_>>();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), batch.columns().to_vec()).unwrap()
 }

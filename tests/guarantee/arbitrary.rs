@@ -22,12 +22,11 @@ fn bits(kind: Kind) -> impl Strategy<Value = Vec<u64>> {
     let any_bits = any::<u64>().prop_map(move |bits| vec![bits >> (64 - kind.bits())]);
     let run = (prop::sample::select(&FAMILIES[..]), 1usize..60)
         .prop_map(move |(name, n)| family(name, kind, n));
-    let near_each_other = (any::<u64>(), prop::collection::vec(0u64..64, 1..40)).prop_map(
-        move |(start, steps)| {
+    let near_each_other =
+        (any::<u64>(), prop::collection::vec(0u64..64, 1..40)).prop_map(move |(start, steps)| {
             let start = start >> (64 - kind.bits());
             steps.into_iter().map(|step| start ^ step).collect()
-        },
-    );
+        });
     prop::collection::vec(prop_oneof![any_bits, run, near_each_other], 0..12)
         .prop_map(|runs| runs.concat())
 }
@@ -49,10 +48,29 @@ fn case() -> impl Strategy<Value = Case> {
     let kind = prop::sample::select(&Kind::ALL[..]);
     kind.prop_flat_map(|kind| {
         let shape = (1usize..100, 1usize..5, 1usize..200);
-        let nulls = (prop::sample::select(vec![0.0, 0.0, 0.1, 0.9, 1.0]), any::<u64>());
+        let nulls = (
+            prop::sample::select(vec![0.0, 0.0, 0.1, 0.9, 1.0]),
+            any::<u64>(),
+        );
         (bits(kind), bound(), any::<bool>(), nulls, shape).prop_map(
-            move |(bits, bound, declared, (null_share, seed), (block_rows, row_group_blocks, cut))| {
-                Case { kind, bits, bound, declared, null_share, seed, block_rows, row_group_blocks, cut }
+            move |(
+                bits,
+                bound,
+                declared,
+                (null_share, seed),
+                (block_rows, row_group_blocks, cut),
+            )| {
+                Case {
+                    kind,
+                    bits,
+                    bound,
+                    declared,
+                    null_share,
+                    seed,
+                    block_rows,
+                    row_group_blocks,
+                    cut,
+                }
             },
         )
     })

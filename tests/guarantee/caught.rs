@@ -7,7 +7,9 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringAr
 use arrow::datatypes::Float64Type;
 use tolerant::ErrorBound;
 use tolerant::file::WriterOptions;
-use tolerant::tools::verify::{ColumnVerdict, PackedTable, Promise, VerifyReport, verify, verify_batches};
+use tolerant::tools::verify::{
+    ColumnVerdict, PackedTable, Promise, VerifyReport, verify, verify_batches,
+};
 
 use crate::hostile::{pack, unpack};
 
@@ -26,7 +28,7 @@ fn original() -> RecordBatch {
         i => Some((i as f64 / 100.0).sin()),
     };
     let x: ArrayRef = Arc::new((0..ROWS).map(value).collect::<Float64Array>());
-    let name = |i: usize| (i % 9 != 0).then(|| format!("row {i}"));
+    let name = |i: usize| (!i.is_multiple_of(9)).then(|| format!("row {i}"));
     let name: ArrayRef = Arc::new((0..ROWS).map(name).collect::<StringArray>());
     RecordBatch::try_from_iter_with_nullable([("x", x, true), ("name", name, true)]).unwrap()
 }
@@ -37,17 +39,30 @@ fn verdict_on(damage: impl FnOnce(RecordBatch, f64) -> RecordBatch) -> VerifyRep
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("packed.parquet");
     let bound = ErrorBound::Rel(1e-3);
-    let written = pack(&path, std::slice::from_ref(&original), WriterOptions::new().with_bound(bound));
+    let written = pack(
+        &path,
+        std::slice::from_ref(&original),
+        WriterOptions::new().with_bound(bound),
+    );
     let abs_bound = written.columns[0].abs_bound.unwrap();
     let damaged = damage(unpack(&path), abs_bound);
-    let promise = Promise { bound, abs_bounds: vec![abs_bound], range_is_of_column: true };
+    let promise = Promise {
+        bound,
+        abs_bounds: vec![abs_bound],
+        range_is_of_column: true,
+    };
     let packed = PackedTable {
         schema: damaged.schema(),
         promises: vec![Some(promise), None],
         row_groups: vec![damaged.num_rows() as u64],
         batches: [Ok(damaged)].into_iter(),
     };
-    verify_batches(&original.schema(), [Ok(original.clone())].into_iter(), packed).unwrap()
+    verify_batches(
+        &original.schema(),
+        [Ok(original.clone())].into_iter(),
+        packed,
+    )
+    .unwrap()
 }
 
 /// As [`verdict_on`], for one value of column x.
@@ -76,10 +91,15 @@ fn nothing_is_found_where_nothing_was_done() {
 
 #[test]
 fn a_value_one_ulp_beyond_the_bound() {
-    let x = original().column(0).as_primitive::<Float64Type>().value(500);
+    let x = original()
+        .column(0)
+        .as_primitive::<Float64Type>()
+        .value(500);
     // Rounding decides whether x + bound is within: exact arithmetic knows, so ask at both sides.
     let outward = |x: f64| if x > 0.0 { x.next_up() } else { x.next_down() };
-    let beyond = verdict_on_value(500, |_, bound| Some(outward(outward(x + bound.copysign(x)))));
+    let beyond = verdict_on_value(500, |_, bound| {
+        Some(outward(outward(x + bound.copysign(x))))
+    });
     assert_eq!((beyond.violations, beyond.bound_exceeded), (1, 1));
     let inward = |x: f64| if x > 0.0 { x.next_down() } else { x.next_up() };
     let within = verdict_on_value(500, |_, bound| Some(inward(inward(x + bound.copysign(x)))));
@@ -121,7 +141,10 @@ fn another_string() {
         let names: ArrayRef = Arc::new(changed.collect::<StringArray>());
         RecordBatch::try_new(table.schema(), vec![table.column(0).clone(), names]).unwrap()
     });
-    assert_eq!((report.violations, report.columns[1].changed_values), (1, 1));
+    assert_eq!(
+        (report.violations, report.columns[1].changed_values),
+        (1, 1)
+    );
     assert_eq!(report.columns[1].first_violation.as_ref().unwrap().row, 700);
 }
 

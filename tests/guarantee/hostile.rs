@@ -56,7 +56,9 @@ fn table() -> RecordBatch {
             }
         }
     }
-    let nullable = columns.into_iter().map(|(name, column)| (name, column, true));
+    let nullable = columns
+        .into_iter()
+        .map(|(name, column)| (name, column, true));
     RecordBatch::try_from_iter_with_nullable(nullable).unwrap()
 }
 
@@ -83,14 +85,26 @@ fn hostile_values_keep_every_bound() {
     let mut judged = 0;
     for bound in rel.into_iter().chain(abs).chain([ErrorBound::Exact]) {
         for range in [Range::OfColumn, Range::OfRowGroup] {
-            let written = pack(&path, std::slice::from_ref(&table), options(&table, bound, range));
+            let written = pack(
+                &path,
+                std::slice::from_ref(&table),
+                options(&table, bound, range),
+            );
             let report = verified(std::slice::from_ref(&table), &path);
             let broken: Vec<_> = report.columns.iter().filter(|c| c.violations > 0).collect();
-            assert_eq!(report.violations, 0, "{bound} {range:?}: {:?} {broken:#?}", report.problems);
+            assert_eq!(
+                report.violations, 0,
+                "{bound} {range:?}: {:?} {broken:#?}",
+                report.problems
+            );
             assert_eq!(report.columns.len(), table.num_columns());
             for (found, written) in report.columns.iter().zip(&written.columns) {
                 // The writer may not claim less than the truth.
-                assert!(found.max_error <= written.max_error, "{bound} {range:?} {}", found.name);
+                assert!(
+                    found.max_error <= written.max_error,
+                    "{bound} {range:?} {}",
+                    found.name
+                );
                 judged += 1;
             }
         }
@@ -106,15 +120,30 @@ fn bounds_are_used() {
     let path = folder.path().join("packed.parquet");
     let options = options(&table, ErrorBound::Rel(1e-1), Range::OfColumn).with_block_rows(1 << 16);
     let written = pack(&path, std::slice::from_ref(&table), options);
-    for name in ["smooth", "normal", "nan_bits", "inf", "inf_first", "heavy_tail", "integers"] {
+    for name in [
+        "smooth",
+        "normal",
+        "nan_bits",
+        "inf",
+        "inf_first",
+        "heavy_tail",
+        "integers",
+    ] {
         for kind in Kind::ALL {
             let full = format!("{name}/{kind:?}/none");
             let column = written.columns.iter().find(|c| c.name == full).unwrap();
             assert!(column.max_error > 0.0, "{full} was stored losslessly");
-            assert!(column.packed_bytes * 3 < column.raw_bytes, "{full}: {column:?}");
+            assert!(
+                column.packed_bytes * 3 < column.raw_bytes,
+                "{full}: {column:?}"
+            );
         }
     }
     // An overflowing range is quantized as well, not given up.
-    let column = written.columns.iter().find(|c| c.name == "overflowing_range/F64/none").unwrap();
+    let column = written
+        .columns
+        .iter()
+        .find(|c| c.name == "overflowing_range/F64/none")
+        .unwrap();
     assert!(column.max_error > 0.0);
 }

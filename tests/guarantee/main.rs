@@ -6,4 +6,6 @@ mod arbitrary;
 mod caught;
 mod every_f32;
 mod hostile;
+mod other_types;
+mod shipped;
 mod values;

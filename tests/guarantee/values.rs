@@ -139,7 +139,7 @@ fn value(family: &str, kind: Kind, i: usize, rng: &mut StdRng) -> u64 {
         "smooth" => kind.of(3.0 * (i as f64 / 50.0).sin()),
         "normal" => kind.of(normal),
         "large_offset" => kind.of(large + 2.0 * normal),
-        "nan_bits" if i % 3 == 0 => kind.nans()[i / 3 % 6],
+        "nan_bits" if i.is_multiple_of(3) => kind.nans()[i / 3 % 6],
         "nan_bits" => kind.of(normal),
         "all_nan" => kind.nans()[i % 6],
         "inf" if i % 7 == 6 => kind.infinity() | sign,
@@ -155,7 +155,12 @@ fn value(family: &str, kind: Kind, i: usize, rng: &mut StdRng) -> u64 {
             2 => kind.of(kind.to_f64(kind.max()) * rng.random_range(-1.0..1.0)),
             _ => kind.of(normal),
         },
-        "heavy_tail" => kind.of((normal.abs() * normal * 6.0).exp().min(kind.to_f64(kind.max()))) | sign,
+        "heavy_tail" => {
+            kind.of((normal.abs() * normal * 6.0)
+                .exp()
+                .min(kind.to_f64(kind.max())))
+                | sign
+        }
         "constant" => kind.of(3.7),
         "signed_zeros" => match i % 5 {
             0 => kind.of(-0.0),
@@ -164,7 +169,9 @@ fn value(family: &str, kind: Kind, i: usize, rng: &mut StdRng) -> u64 {
             _ => kind.of(normal * 1e-3),
         },
         "random_bits" => rng.random::<u64>() >> (64 - kind.bits()),
-        "huge_and_tiny" if i % 2 == 0 => kind.of(kind.to_f64(kind.max()) / 3.0 * normal.clamp(-3.0, 3.0)),
+        "huge_and_tiny" if i.is_multiple_of(2) => {
+            kind.of(kind.to_f64(kind.max()) / 3.0 * normal.clamp(-3.0, 3.0))
+        }
         "huge_and_tiny" => kind.of(kind.to_f64(1 << kind.fraction_bits()) * normal),
         "integers" => kind.of((i * 37 % 1000) as f64),
         // With the range of 0 to 1000, odd halves of the grid of a decimal relative bound.
@@ -193,7 +200,7 @@ pub fn nulls(pattern: &str, n: usize) -> Option<NullBuffer> {
     let is_valid = |i: usize| match pattern {
         "first" => i != 0,
         "last" => i + 1 != n,
-        "alternating" => i % 2 == 0,
+        "alternating" => i.is_multiple_of(2),
         "all" => false,
         _ => unreachable!("{pattern} is no null pattern"),
     };

@@ -102,17 +102,26 @@ fn sessions() -> Vec<(String, SessionContext)> {
 
 async fn same_answers(bound: ErrorBound) {
     let dir = TempDir::new().unwrap();
-    let (packed, ordinary) = (dir.path().join("packed.parquet"), dir.path().join("ordinary.parquet"));
+    let (packed, ordinary) = (
+        dir.path().join("packed.parquet"),
+        dir.path().join("ordinary.parquet"),
+    );
     pack(&table(ROWS), bound, &packed);
     match bound {
         ErrorBound::Exact => write_parquet(&table(ROWS), &ordinary),
         _ => decompress(&packed, &ordinary),
     }
     let oracle = oracle();
-    oracle.register_parquet("t", ordinary.to_str().unwrap(), Default::default()).await.unwrap();
+    oracle
+        .register_parquet("t", ordinary.to_str().unwrap(), Default::default())
+        .await
+        .unwrap();
     let sessions = sessions();
     for (_, ctx) in &sessions {
-        let sql = format!("CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION '{}'", packed.display());
+        let sql = format!(
+            "CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION '{}'",
+            packed.display()
+        );
         ctx.sql(&sql).await.unwrap();
     }
     for sql in QUERIES {

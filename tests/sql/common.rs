@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float16Array, Float32Array, Float64Array, Int32Array, Int64Array,
-    RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, Float16Array, Float32Array, Float64Array, Int32Array,
+    Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
 };
 use arrow::compute::concat_batches;
 use arrow::row::{RowConverter, SortField};
@@ -27,7 +27,9 @@ pub const GROUP_ROWS: usize = 4 * BLOCK_ROWS;
 
 /// Numbers that look random and are the same each time.
 pub fn noise(seed: u64, i: usize) -> u64 {
-    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(i as u64);
+    let mut x = seed
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(i as u64);
     for _ in 0..2 {
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -60,19 +62,100 @@ pub fn table(rows: usize) -> RecordBatch {
         _ => unit(8, i) * 20.0 - 10.0,
     };
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("id", Arc::new(rows.clone().map(|i| i as i64).collect::<Int64Array>())),
-        ("k", Arc::new(rows.clone().map(|i| nulls(1, i, 20, (noise(2, i) % 7) as i32)).collect::<Int32Array>())),
-        ("name", Arc::new(rows.clone().map(|i| nulls(3, i, 9, format!("n{}", noise(3, i) % 40))).collect::<StringArray>())),
-        ("flag", Arc::new(rows.clone().map(|i| nulls(4, i, 11, noise(4, i) % 3 == 0)).collect::<BooleanArray>())),
-        ("ts", Arc::new(TimestampMillisecondArray::from_iter_values(rows.clone().map(|i| 1_700_000_000_000 + 250 * i as i64)))),
-        ("day", Arc::new(rows.clone().map(|i| nulls(5, i, 15, 19_000 + (i / 1000) as i32)).collect::<Date32Array>())),
-        ("u", Arc::new(rows.clone().map(|i| u64::MAX - noise(6, i) % 1000).collect::<UInt64Array>())),
-        ("x", Arc::new(rows.clone().map(|i| i as f64 / 100.0 + unit(9, i) * 0.5).collect::<Float64Array>())),
-        ("y", Arc::new(rows.clone().map(|i| nulls(10, i, 6, (unit(10, i) * 100.0) as f32)).collect::<Float32Array>())),
-        ("z", Arc::new(rows.clone().map(|i| nulls(11, i, 10, z(i))).collect::<Float64Array>())),
-        ("h", Arc::new(rows.clone().map(|i| f16::from_f64((i % 100) as f64 / 8.0)).collect::<Float16Array>())),
-        ("late", Arc::new(rows.clone().map(|i| (i + 700 > n).then(|| i as f32)).collect::<Float32Array>())),
-        ("same", Arc::new(rows.map(|_| 2.5).collect::<Float64Array>())),
+        (
+            "id",
+            Arc::new(rows.clone().map(|i| i as i64).collect::<Int64Array>()),
+        ),
+        (
+            "k",
+            Arc::new(
+                rows.clone()
+                    .map(|i| nulls(1, i, 20, (noise(2, i) % 7) as i32))
+                    .collect::<Int32Array>(),
+            ),
+        ),
+        (
+            "name",
+            Arc::new(
+                rows.clone()
+                    .map(|i| nulls(3, i, 9, format!("n{}", noise(3, i) % 40)))
+                    .collect::<StringArray>(),
+            ),
+        ),
+        (
+            "flag",
+            Arc::new(
+                rows.clone()
+                    .map(|i| nulls(4, i, 11, noise(4, i).is_multiple_of(3)))
+                    .collect::<BooleanArray>(),
+            ),
+        ),
+        (
+            "ts",
+            Arc::new(TimestampMillisecondArray::from_iter_values(
+                rows.clone().map(|i| 1_700_000_000_000 + 250 * i as i64),
+            )),
+        ),
+        (
+            "day",
+            Arc::new(
+                rows.clone()
+                    .map(|i| nulls(5, i, 15, 19_000 + (i / 1000) as i32))
+                    .collect::<Date32Array>(),
+            ),
+        ),
+        (
+            "u",
+            Arc::new(
+                rows.clone()
+                    .map(|i| u64::MAX - noise(6, i) % 1000)
+                    .collect::<UInt64Array>(),
+            ),
+        ),
+        (
+            "x",
+            Arc::new(
+                rows.clone()
+                    .map(|i| i as f64 / 100.0 + unit(9, i) * 0.5)
+                    .collect::<Float64Array>(),
+            ),
+        ),
+        (
+            "y",
+            Arc::new(
+                rows.clone()
+                    .map(|i| nulls(10, i, 6, (unit(10, i) * 100.0) as f32))
+                    .collect::<Float32Array>(),
+            ),
+        ),
+        (
+            "z",
+            Arc::new(
+                rows.clone()
+                    .map(|i| nulls(11, i, 10, z(i)))
+                    .collect::<Float64Array>(),
+            ),
+        ),
+        (
+            "h",
+            Arc::new(
+                rows.clone()
+                    .map(|i| f16::from_f64((i % 100) as f64 / 8.0))
+                    .collect::<Float16Array>(),
+            ),
+        ),
+        (
+            "late",
+            Arc::new(
+                rows.clone()
+                    .map(|i| (i + 700 > n).then_some(i as f32))
+                    .collect::<Float32Array>(),
+            ),
+        ),
+        (
+            "same",
+            Arc::new(rows.map(|_| 2.5).collect::<Float64Array>()),
+        ),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
 }
@@ -90,8 +173,15 @@ pub fn pack(batch: &RecordBatch, bound: ErrorBound, path: &Path) {
 
 /// Writes an ordinary Parquet file.
 pub fn write_parquet(batch: &RecordBatch, path: &Path) {
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(GROUP_ROWS)).build();
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .build();
+    let mut writer = ArrowWriter::try_new(
+        File::create(path).unwrap(),
+        batch.schema(),
+        Some(properties),
+    )
+    .unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
 }
@@ -113,7 +203,9 @@ pub fn config(target_partitions: usize) -> SessionConfig {
 /// DataFusion without Tolerant, and without statistics and pruning: NaN is not in an ordinary
 /// file's statistics, and would be lost by them.
 pub fn oracle() -> SessionContext {
-    let mut config = session_config().with_target_partitions(1).with_collect_statistics(false);
+    let mut config = session_config()
+        .with_target_partitions(1)
+        .with_collect_statistics(false);
     config.options_mut().execution.parquet.pruning = false;
     config.options_mut().execution.parquet.enable_page_index = false;
     SessionContext::new_with_config(config)
@@ -148,16 +240,36 @@ impl PartialEq for Answer {
 
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} {} rows\n{}", self.columns, self.rows.len(), self.shown)
+        write!(
+            f,
+            "{:?} {} rows\n{}",
+            self.columns,
+            self.rows.len(),
+            self.shown
+        )
     }
 }
 
 pub async fn answer(ctx: &SessionContext, sql: &str) -> Answer {
-    let frame = ctx.sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let frame = ctx
+        .sql(sql)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let schema = Arc::clone(frame.schema().inner());
-    let batches = frame.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let columns = schema.fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
-    let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
+    let batches = frame
+        .collect()
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|f| format!("{} {}", f.name(), f.data_type()))
+        .collect();
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| SortField::new(field.data_type().clone()))
+        .collect();
     let converter = RowConverter::new(fields).unwrap();
     let mut rows = Vec::new();
     for batch in &batches {
@@ -168,15 +280,32 @@ pub async fn answer(ctx: &SessionContext, sql: &str) -> Answer {
         rows.sort();
     }
     let few = rows.len() < 30;
-    let shown = if few { pretty_format_batches(&batches).unwrap().to_string() } else { String::new() };
-    Answer { columns, rows, shown }
+    let shown = if few {
+        pretty_format_batches(&batches).unwrap().to_string()
+    } else {
+        String::new()
+    };
+    Answer {
+        columns,
+        rows,
+        shown,
+    }
 }
 
 /// The plan of a query after it has run, for its metrics.
 pub async fn run(ctx: &SessionContext, sql: &str) -> (usize, Metrics) {
-    let plan = ctx.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+    let plan = ctx
+        .sql(sql)
+        .await
+        .unwrap()
+        .create_physical_plan()
+        .await
+        .unwrap();
     let batches = collect(Arc::clone(&plan), ctx.task_ctx()).await.unwrap();
-    (batches.iter().map(RecordBatch::num_rows).sum(), Metrics(plan))
+    (
+        batches.iter().map(RecordBatch::num_rows).sum(),
+        Metrics(plan),
+    )
 }
 
 /// The metrics of the scans of a plan.
@@ -191,12 +320,18 @@ impl Metrics {
                     .iter()
                     .filter(|metric| metric.value().name() == name)
                     .map(|metric| match metric.value() {
-                        MetricValue::PruningMetrics { pruning_metrics, .. } => pruning_metrics.pruned(),
+                        MetricValue::PruningMetrics {
+                            pruning_metrics, ..
+                        } => pruning_metrics.pruned(),
                         value => value.as_usize(),
                     })
                     .sum()
             });
-            own + plan.children().into_iter().map(|child| visit(child, name)).sum::<usize>()
+            own + plan
+                .children()
+                .into_iter()
+                .map(|child| visit(child, name))
+                .sum::<usize>()
         }
         visit(&self.0, name)
     }

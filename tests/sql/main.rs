@@ -4,5 +4,6 @@ mod answers;
 mod common;
 mod parts;
 mod pruning;
+mod query;
 mod store;
 mod tables;

@@ -40,8 +40,16 @@ async fn no_row_is_lost_or_doubled() {
             let sql = "SELECT count(*), count(DISTINCT id), sum(id), min(id), count(y) FROM t WHERE x > -1 AND id >= 0";
             let found = answer(&ctx, sql).await;
             let found = format!("{found:?}");
-            assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{partitions} partitions");
-            assert_eq!(answer(&ctx, "SELECT id FROM t").await.len(), ROWS, "{partitions} partitions");
+            assert_eq!(
+                expected.get_or_insert_with(|| found.clone()),
+                &found,
+                "{partitions} partitions"
+            );
+            assert_eq!(
+                answer(&ctx, "SELECT id FROM t").await.len(),
+                ROWS,
+                "{partitions} partitions"
+            );
         }
     }
 }
@@ -52,10 +60,17 @@ async fn no_row_of_several_files_is_lost_or_doubled() {
     let dir = TempDir::new().unwrap();
     let batch = table(ROWS);
     let mut at = 0;
-    for (i, rows) in [1, 7000, BLOCK_ROWS, 4000, GROUP_ROWS, GROUP_ROWS + 1].into_iter().enumerate() {
+    for (i, rows) in [1, 7000, BLOCK_ROWS, 4000, GROUP_ROWS, GROUP_ROWS + 1]
+        .into_iter()
+        .enumerate()
+    {
         let path = dir.path().join(format!("{i}.parquet"));
         let part = batch.slice(at, rows);
-        if i % 3 == 1 { write_parquet(&part, &path) } else { pack(&part, ErrorBound::Exact, &path) }
+        if i % 3 == 1 {
+            write_parquet(&part, &path)
+        } else {
+            pack(&part, ErrorBound::Exact, &path)
+        }
         at += rows;
     }
     for partitions in [1, 4, 7, 19] {
@@ -63,7 +78,11 @@ async fn no_row_of_several_files_is_lost_or_doubled() {
         create(&ctx, &format!("{}/", dir.path().display())).await;
         let found = answer(&ctx, "SELECT id, x, y, z FROM t").await;
         let ids = answer(&ctx, "SELECT DISTINCT id FROM t").await;
-        assert_eq!((found.len(), ids.len()), (at, at), "{partitions} partitions");
+        assert_eq!(
+            (found.len(), ids.len()),
+            (at, at),
+            "{partitions} partitions"
+        );
     }
 }
 
@@ -75,11 +94,26 @@ async fn order_survives_the_split() {
     pack(&table(ROWS), ErrorBound::Exact, &path);
     let ctx = session_context_with_config(config(6));
     let sql = "CREATE EXTERNAL TABLE t STORED AS TOLERANT WITH ORDER (id ASC) LOCATION";
-    ctx.sql(&format!("{sql} '{}'", path.display())).await.unwrap();
-    let batches = ctx.sql("SELECT id FROM t WHERE x > 3 ORDER BY id").await.unwrap().collect().await.unwrap();
+    ctx.sql(&format!("{sql} '{}'", path.display()))
+        .await
+        .unwrap();
+    let batches = ctx
+        .sql("SELECT id FROM t WHERE x > 3 ORDER BY id")
+        .await
+        .unwrap()
+        .collect()
+        .await
+        .unwrap();
     let ids: Vec<i64> = batches
         .iter()
-        .flat_map(|b| b.column(0).as_any().downcast_ref::<arrow::array::Int64Array>().unwrap().values().to_vec())
+        .flat_map(|b| {
+            b.column(0)
+                .as_any()
+                .downcast_ref::<arrow::array::Int64Array>()
+                .unwrap()
+                .values()
+                .to_vec()
+        })
         .collect();
     assert!(ids.len() > ROWS - 400 && ids.is_sorted());
 }
@@ -89,7 +123,9 @@ async fn order_survives_the_split() {
 async fn small_files_that_hold_much_are_split() {
     let rows = 400_000;
     let columns = (0..4).map(|i| {
-        let values: Float64Array = (0..rows).map(|row| (row / 1000) as f64 * (i + 1) as f64).collect();
+        let values: Float64Array = (0..rows)
+            .map(|row| (row / 1000) as f64 * (i + 1) as f64)
+            .collect();
         (format!("c{i}"), Arc::new(values) as _)
     });
     let batch = RecordBatch::try_from_iter(columns).unwrap();
@@ -99,13 +135,25 @@ async fn small_files_that_hold_much_are_split() {
     assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20);
     let ctx = session_context_with_config(session_config().with_target_partitions(4));
     create(&ctx, path.to_str().unwrap()).await;
-    let plan = ctx.sql("SELECT c0 FROM t").await.unwrap().create_physical_plan().await.unwrap();
+    let plan = ctx
+        .sql("SELECT c0 FROM t")
+        .await
+        .unwrap()
+        .create_physical_plan()
+        .await
+        .unwrap();
     assert_eq!(plan.properties().output_partitioning().partition_count(), 4);
 }
 
 /// The scan of a split plan, to be changed.
 async fn scan(ctx: &SessionContext) -> FileScanConfig {
-    let plan = ctx.sql("SELECT * FROM t").await.unwrap().create_physical_plan().await.unwrap();
+    let plan = ctx
+        .sql("SELECT * FROM t")
+        .await
+        .unwrap()
+        .create_physical_plan()
+        .await
+        .unwrap();
     let scan = plan.downcast_ref::<DataSourceExec>().unwrap().data_source();
     scan.downcast_ref::<FileScanConfig>().unwrap().clone()
 }
@@ -113,7 +161,12 @@ async fn scan(ctx: &SessionContext) -> FileScanConfig {
 async fn rows_of(ctx: &SessionContext, scan: FileScanConfig) -> usize {
     let plan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(scan);
     assert!(plan.properties().output_partitioning().partition_count() > 1);
-    collect(plan, ctx.task_ctx()).await.unwrap().iter().map(RecordBatch::num_rows).sum()
+    collect(plan, ctx.task_ctx())
+        .await
+        .unwrap()
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum()
 }
 
 /// A plan that travels as Parquet and is wrapped again at its destination knows nothing of what the
@@ -131,7 +184,9 @@ async fn a_source_wrapped_again_reads_the_same() {
     }
     let source = scan.file_source().downcast_ref::<TolerantSource>().unwrap();
     let again = TolerantSource::new(source.parquet_source().clone());
-    let scan = FileScanConfigBuilder::from(scan).with_source(Arc::new(again)).build();
+    let scan = FileScanConfigBuilder::from(scan)
+        .with_source(Arc::new(again))
+        .build();
     assert_eq!(rows_of(&ctx, scan).await, ROWS);
 }
 
@@ -149,12 +204,18 @@ async fn external_indexes_are_kept_to() {
     let mut plan = ParquetAccessPlan::new_all(10);
     plan.skip(0);
     plan.skip(6);
-    let selectors = vec![RowSelector::skip(100), RowSelector::select(ROWS - 300), RowSelector::skip(200)];
+    let selectors = vec![
+        RowSelector::skip(100),
+        RowSelector::select(ROWS - 300),
+        RowSelector::skip(200),
+    ];
     let selection = ParquetRowSelection::new(RowSelection::from(selectors));
     for (i, group) in by_group.file_groups.iter_mut().enumerate() {
         for file in 0..group.len() {
             group[file].extensions.insert(plan.clone());
-            by_row.file_groups[i][file].extensions.insert(selection.clone());
+            by_row.file_groups[i][file]
+                .extensions
+                .insert(selection.clone());
         }
     }
     assert_eq!(rows_of(&ctx, by_group).await, ROWS - 2 * GROUP_ROWS);

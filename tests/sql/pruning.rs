@@ -16,14 +16,19 @@ use crate::store::CountingStore;
 const ROWS: usize = 5 * GROUP_ROWS;
 
 /// A session with the table `t`, packed, in a store that counts.
-async fn session(config: SessionConfig, batch: &RecordBatch) -> (SessionContext, Arc<CountingStore>, u64) {
+async fn session(
+    config: SessionConfig,
+    batch: &RecordBatch,
+) -> (SessionContext, Arc<CountingStore>, u64) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("t.parquet");
     pack(batch, ErrorBound::Rel(1e-4), &path);
     let ctx = session_context_with_config(config);
     let store = CountingStore::register(&ctx);
     let size = store.copy_in(&path, "t.parquet").await;
-    ctx.sql("CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION 'memory:///t.parquet'").await.unwrap();
+    ctx.sql("CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION 'memory:///t.parquet'")
+        .await
+        .unwrap();
     (ctx, store, size)
 }
 
@@ -50,7 +55,13 @@ async fn pages_are_pruned_by_the_page_index() {
 /// Wide rows of noise, ten blocks in one row group: what a filter does not touch would be seen.
 fn noisy() -> RecordBatch {
     let rows = 10 * BLOCK_ROWS;
-    let column = |seed| Arc::new((0..rows).map(|i| noise(seed, i) as f64).collect::<Float64Array>()) as _;
+    let column = |seed| {
+        Arc::new(
+            (0..rows)
+                .map(|i| noise(seed, i) as f64)
+                .collect::<Float64Array>(),
+        ) as _
+    };
     let id = Arc::new((0..rows as i64).collect::<Int64Array>()) as _;
     let noise = (0..8).map(|i| (format!("c{i}"), column(i)));
     RecordBatch::try_from_iter([("id".to_owned(), id)].into_iter().chain(noise)).unwrap()
@@ -68,7 +79,11 @@ async fn a_filter_on_one_block_reads_little() {
         let (bytes, _) = store.take();
         assert_eq!(rows, 101);
         assert!(bytes < size / 8, "{bytes} of {size} bytes");
-        assert_eq!(metrics.sum("bytes_scanned") as u64, bytes, "the metric says what was read");
+        assert_eq!(
+            metrics.sum("bytes_scanned") as u64,
+            bytes,
+            "the metric says what was read"
+        );
 
         run(&ctx, "SELECT c3 FROM t WHERE id BETWEEN 600 AND 700").await;
         let (narrow, _) = store.take();
@@ -92,7 +107,11 @@ async fn late_materialisation_skips_blocks() {
     config.options_mut().execution.parquet.pushdown_filters = true;
     // `c0` is noise, so that no statistics help; one row matches.
     let batch = noisy();
-    let c0 = batch.column(1).as_any().downcast_ref::<Float64Array>().unwrap();
+    let c0 = batch
+        .column(1)
+        .as_any()
+        .downcast_ref::<Float64Array>()
+        .unwrap();
     let top = c0.iter().flatten().fold(0.0, f64::max);
     let (ctx, store, size) = session(config, &batch).await;
     store.take();
@@ -130,7 +149,13 @@ async fn statistics_answer_without_reading() {
     let sql = "SELECT count(*), count(y), min(x), max(x), min(id), max(late), min(ts) FROM t";
     answer(&ctx, sql).await;
     assert_eq!(store.take().0, 0);
-    let plan = ctx.sql(&format!("EXPLAIN {sql}")).await.unwrap().to_string().await.unwrap();
+    let plan = ctx
+        .sql(&format!("EXPLAIN {sql}"))
+        .await
+        .unwrap()
+        .to_string()
+        .await
+        .unwrap();
     assert_contains!(&plan, "PlaceholderRowExec");
     // A column that holds NaN has no largest value that statistics could name.
     answer(&ctx, "SELECT max(z) FROM t").await;
@@ -153,7 +178,10 @@ async fn a_file_is_opened_once_in_a_session() {
 async fn parts_of_a_file_share_it_without_a_cache() {
     let batch = table(ROWS);
     let (ctx, store, _) = session(config(8).with_collect_statistics(false), &batch).await;
-    ctx.runtime_env().cache_manager.get_file_metadata_cache().update_cache_limit(0);
+    ctx.runtime_env()
+        .cache_manager
+        .get_file_metadata_cache()
+        .update_cache_limit(0);
     store.take();
     let (rows, _) = run(&ctx, "SELECT x FROM t").await;
     assert_eq!(rows, ROWS);

@@ -21,7 +21,11 @@ fn mixed(dir: &Path, batch: &RecordBatch, parts: usize) {
     for i in 0..parts {
         let part = batch.slice(i * rows, rows);
         let path = dir.join(format!("part-{i}.parquet"));
-        if i % 2 == 0 { pack(&part, ErrorBound::Exact, &path) } else { write_parquet(&part, &path) }
+        if i % 2 == 0 {
+            pack(&part, ErrorBound::Exact, &path)
+        } else {
+            write_parquet(&part, &path)
+        }
     }
 }
 
@@ -29,7 +33,10 @@ async fn ordinary(batch: &RecordBatch, dir: &TempDir) -> SessionContext {
     let path = dir.path().join("oracle.parquet");
     write_parquet(batch, &path);
     let oracle = oracle();
-    oracle.register_parquet("t", path.to_str().unwrap(), Default::default()).await.unwrap();
+    oracle
+        .register_parquet("t", path.to_str().unwrap(), Default::default())
+        .await
+        .unwrap();
     oracle
 }
 
@@ -42,7 +49,11 @@ async fn same(ctx: &SessionContext, from: &str, oracle: &SessionContext) {
         "SELECT id, y FROM t ORDER BY y DESC NULLS LAST, id LIMIT 20",
     ] {
         let here = sql.replace("FROM t", &format!("FROM {from}"));
-        assert_eq!(answer(ctx, &here).await.rows(), answer(oracle, sql).await.rows(), "{here}");
+        assert_eq!(
+            answer(ctx, &here).await.rows(),
+            answer(oracle, sql).await.rows(),
+            "{here}"
+        );
     }
 }
 
@@ -74,7 +85,12 @@ async fn files_by_path() {
     fs::copy(&packed, dir.path().join("named.tolerant")).unwrap();
     let ctx = session_context();
     for name in ["packed.parquet", "oracle.parquet", "named.tolerant"] {
-        same(&ctx, &format!("'{}'", dir.path().join(name).display()), &oracle).await;
+        same(
+            &ctx,
+            &format!("'{}'", dir.path().join(name).display()),
+            &oracle,
+        )
+        .await;
     }
 }
 
@@ -83,22 +99,49 @@ async fn files_by_path() {
 async fn hive_partitions() {
     let dir = TempDir::new().unwrap();
     let batch = table(4000);
-    for (i, day) in ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"].into_iter().enumerate() {
+    for (i, day) in ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
+        .into_iter()
+        .enumerate()
+    {
         let folder = dir.path().join(format!("date={day}"));
         fs::create_dir(&folder).unwrap();
         mixed(&folder, &batch.slice(i * 1000, 1000), 2);
     }
     let ctx = session_context_with_config(config(3));
     let location = format!("LOCATION '{}/'", dir.path().display());
-    let sql = format!("CREATE EXTERNAL TABLE t STORED AS TOLERANT PARTITIONED BY (date) {location}");
+    let sql =
+        format!("CREATE EXTERNAL TABLE t STORED AS TOLERANT PARTITIONED BY (date) {location}");
     ctx.sql(&sql).await.unwrap();
     let store = |sql: &'static str| answer(&ctx, sql);
     assert_eq!(store("SELECT DISTINCT date FROM t").await.len(), 4);
-    assert_eq!(store("SELECT id FROM t WHERE date = '2026-01-03'").await.len(), 1000);
-    assert_eq!(store("SELECT id FROM t WHERE date > '2026-01-02' AND id < 2500").await.len(), 500);
-    assert_eq!(store("SELECT id FROM t WHERE date = '2026-01-04' AND x < 10").await.len(), 0);
-    assert_eq!(store("SELECT date, count(*) FROM t GROUP BY date").await.len(), 4);
-    let plan = ctx.sql("EXPLAIN SELECT id FROM t WHERE date = '2026-01-03'").await.unwrap();
+    assert_eq!(
+        store("SELECT id FROM t WHERE date = '2026-01-03'")
+            .await
+            .len(),
+        1000
+    );
+    assert_eq!(
+        store("SELECT id FROM t WHERE date > '2026-01-02' AND id < 2500")
+            .await
+            .len(),
+        500
+    );
+    assert_eq!(
+        store("SELECT id FROM t WHERE date = '2026-01-04' AND x < 10")
+            .await
+            .len(),
+        0
+    );
+    assert_eq!(
+        store("SELECT date, count(*) FROM t GROUP BY date")
+            .await
+            .len(),
+        4
+    );
+    let plan = ctx
+        .sql("EXPLAIN SELECT id FROM t WHERE date = '2026-01-03'")
+        .await
+        .unwrap();
     let plan = plan.to_string().await.unwrap();
     assert!(!plan.contains("2026-01-02"), "{plan}");
 }
@@ -111,13 +154,32 @@ async fn files_of_different_columns() {
         let values = Arc::new(Float32Array::from(values)) as _;
         RecordBatch::try_from_iter_with_nullable([(name, values, true)]).unwrap()
     };
-    pack(&column("a", vec![1.0, 2.0]), ErrorBound::Exact, &dir.path().join("1.parquet"));
-    pack(&column("b", vec![3.0]), ErrorBound::Exact, &dir.path().join("2.parquet"));
+    pack(
+        &column("a", vec![1.0, 2.0]),
+        ErrorBound::Exact,
+        &dir.path().join("1.parquet"),
+    );
+    pack(
+        &column("b", vec![3.0]),
+        ErrorBound::Exact,
+        &dir.path().join("2.parquet"),
+    );
     let ctx = session_context();
-    let sql = format!("CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION '{}/'", dir.path().display());
+    let sql = format!(
+        "CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION '{}/'",
+        dir.path().display()
+    );
     ctx.sql(&sql).await.unwrap();
-    assert_eq!(answer(&ctx, "SELECT * FROM t WHERE a IS NULL AND b = 3").await.len(), 1);
-    assert_eq!(answer(&ctx, "SELECT * FROM t WHERE b IS NULL").await.len(), 2);
+    assert_eq!(
+        answer(&ctx, "SELECT * FROM t WHERE a IS NULL AND b = 3")
+            .await
+            .len(),
+        1
+    );
+    assert_eq!(
+        answer(&ctx, "SELECT * FROM t WHERE b IS NULL").await.len(),
+        2
+    );
 }
 
 /// SQL writes ordinary Parquet as ever, and says how packed files are made.
@@ -128,21 +190,48 @@ async fn writing() {
     pack(&table(500), ErrorBound::Exact, &packed);
     let ctx = session_context();
     let to = |name: &str| format!("'{}/{name}'", dir.path().display());
-    let copy = format!("COPY (SELECT id, x FROM {}) TO {}", to("packed.parquet"), to("copy.parquet"));
+    let copy = format!(
+        "COPY (SELECT id, x FROM {}) TO {}",
+        to("packed.parquet"),
+        to("copy.parquet")
+    );
     ctx.sql(&copy).await.unwrap().collect().await.unwrap();
-    assert_eq!(answer(&ctx, &format!("SELECT * FROM {}", to("copy.parquet"))).await.len(), 500);
+    assert_eq!(
+        answer(&ctx, &format!("SELECT * FROM {}", to("copy.parquet")))
+            .await
+            .len(),
+        500
+    );
     let plain = oracle();
-    plain.register_parquet("t", dir.path().join("copy.parquet").to_str().unwrap(), Default::default()).await.unwrap();
+    plain
+        .register_parquet(
+            "t",
+            dir.path().join("copy.parquet").to_str().unwrap(),
+            Default::default(),
+        )
+        .await
+        .unwrap();
     assert_eq!(answer(&plain, "SELECT id, x FROM t").await.len(), 500);
 
-    let options = format!("{} STORED AS PARQUET OPTIONS ('format.compression' 'zstd(3)')", copy.replace("copy.", "zstd."));
+    let options = format!(
+        "{} STORED AS PARQUET OPTIONS ('format.compression' 'zstd(3)')",
+        copy.replace("copy.", "zstd.")
+    );
     ctx.sql(&options).await.unwrap().collect().await.unwrap();
-    assert_eq!(answer(&ctx, &format!("SELECT * FROM {}", to("zstd.parquet"))).await.len(), 500);
+    assert_eq!(
+        answer(&ctx, &format!("SELECT * FROM {}", to("zstd.parquet")))
+            .await
+            .len(),
+        500
+    );
 
     fs::create_dir(dir.path().join("folder")).unwrap();
     fs::copy(&packed, dir.path().join("folder/packed.parquet")).unwrap();
     for kind in ["PARQUET", "TOLERANT"] {
-        let sql = format!("CREATE EXTERNAL TABLE {kind}_t STORED AS {kind} LOCATION {}", to("folder/"));
+        let sql = format!(
+            "CREATE EXTERNAL TABLE {kind}_t STORED AS {kind} LOCATION {}",
+            to("folder/")
+        );
         ctx.sql(&sql).await.unwrap();
     }
     let insert = "INSERT INTO parquet_t SELECT * FROM parquet_t";
@@ -150,10 +239,17 @@ async fn writing() {
     assert_eq!(answer(&ctx, "SELECT id FROM parquet_t").await.len(), 1000);
 
     let insert = insert.replace("parquet_t", "tolerant_t");
-    for sql in [insert, format!("{copy} STORED AS TOLERANT"), copy.replace("copy.parquet", "copy.tolerant")] {
+    for sql in [
+        insert,
+        format!("{copy} STORED AS TOLERANT"),
+        copy.replace("copy.parquet", "copy.tolerant"),
+    ] {
         let frame = ctx.sql(&sql).await.unwrap();
         let error = frame.collect().await.unwrap_err();
-        assert!(matches!(error.find_root(), DataFusionError::NotImplemented(_)), "{error}");
+        assert!(
+            matches!(error.find_root(), DataFusionError::NotImplemented(_)),
+            "{error}"
+        );
         assert_contains!(error.to_string(), "tolerant compress");
     }
     assert!(!dir.path().join("copy.tolerant").exists());
@@ -165,11 +261,17 @@ async fn a_replaced_file_is_opened_again() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("t.parquet");
     let ctx = session_context();
-    let sql = format!("SELECT min(id), max(id), sum(id) FROM '{}' WHERE x > -1", path.display());
+    let sql = format!(
+        "SELECT min(id), max(id), sum(id) FROM '{}' WHERE x > -1",
+        path.display()
+    );
     for start in [0, 1000, 2000] {
         pack(&table(3000).slice(start, 1000), ErrorBound::Exact, &path);
         let sum: usize = (start..start + 1000).sum();
-        assert_contains!(format!("{:?}", answer(&ctx, &sql).await), format!("| {sum} "));
+        assert_contains!(
+            format!("{:?}", answer(&ctx, &sql).await),
+            format!("| {sum} ")
+        );
     }
 }
 
@@ -193,7 +295,10 @@ async fn damaged_files() {
         assert_contains!(error.to_string(), "t.parquet");
     }
     fs::write(&path, b"a,b\n1,2\n").unwrap();
-    assert_contains!(session_context().sql(&sql).await.unwrap_err().to_string(), "not a Parquet file");
+    assert_contains!(
+        session_context().sql(&sql).await.unwrap_err().to_string(),
+        "not a Parquet file"
+    );
 }
 
 /// A session that was there before learns it too, tables and stores included.
@@ -209,9 +314,15 @@ async fn an_existing_session() {
     register(&ctx);
     let store = CountingStore::register(&ctx);
     store.copy_in(&path, "folder/t.parquet").await;
-    ctx.sql("CREATE EXTERNAL TABLE stored STORED AS TOLERANT LOCATION 'memory:///folder/'").await.unwrap();
+    ctx.sql("CREATE EXTERNAL TABLE stored STORED AS TOLERANT LOCATION 'memory:///folder/'")
+        .await
+        .unwrap();
     let expected = answer(&ctx, "SELECT id, z FROM before WHERE z > 1").await;
-    for from in ["stored", "'memory:///folder/t.parquet'", &format!("'{}'", path.display())] {
+    for from in [
+        "stored",
+        "'memory:///folder/t.parquet'",
+        &format!("'{}'", path.display()),
+    ] {
         let found = answer(&ctx, &format!("SELECT id, z FROM {from} WHERE z > 1")).await;
         assert_eq!(found, expected, "{from}");
     }
@@ -221,7 +332,8 @@ async fn an_existing_session() {
 #[tokio::test]
 async fn ordinary_columns_come_through() {
     let ctx = session_context();
-    let sql = "SELECT arrow_cast(value * 0.5, 'Float32') AS x, make_array(value, value + 1) AS list,
+    let sql =
+        "SELECT arrow_cast(value * 0.5, 'Float32') AS x, make_array(value, value + 1) AS list,
         named_struct('a', value, 'b', value * 2.5) AS pair, CAST(value AS decimal(10, 2)) AS cents,
         CAST(value AS varchar) AS text, arrow_cast(value, 'Time64(Microsecond)') AS at
         FROM generate_series(1, 3000)";
@@ -231,7 +343,11 @@ async fn ordinary_columns_come_through() {
     let path = dir.path().join("t.parquet");
     pack(&batch, ErrorBound::Exact, &path);
     let oracle = ordinary(&batch, &dir).await;
-    ctx.register_table("t", ctx.table(path.to_str().unwrap()).await.unwrap().into_view()).unwrap();
+    ctx.register_table(
+        "t",
+        ctx.table(path.to_str().unwrap()).await.unwrap().into_view(),
+    )
+    .unwrap();
     for sql in [
         "SELECT * FROM t",
         "SELECT list[1], pair['b'] FROM t WHERE x > 700",
@@ -240,6 +356,10 @@ async fn ordinary_columns_come_through() {
         "SELECT x FROM t WHERE list[2] = 44",
         "SELECT min(x), max(cents), min(text), max(at) FROM t",
     ] {
-        assert_eq!(answer(&ctx, sql).await.rows(), answer(&oracle, sql).await.rows(), "{sql}");
+        assert_eq!(
+            answer(&ctx, sql).await.rows(),
+            answer(&oracle, sql).await.rows(),
+            "{sql}"
+        );
     }
 }

@@ -37,8 +37,10 @@ fn run(python: &Path, script: &str, arguments: &[&Path]) {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("cannot run {}: {error}", python.display()));
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{script}:\n{stdout}{stderr}");
     print!("{script}: {stdout}");
 }
@@ -57,7 +59,10 @@ fn virtual_bytes(packed: &Path) -> Vec<u8> {
     for size in [997, 65_537] {
         for start in (0..len).step_by(size * 13) {
             let end = (start + size as u64).min(len);
-            assert_eq!(file.read(start..end).unwrap(), whole.slice(start as usize..end as usize));
+            assert_eq!(
+                file.read(start..end).unwrap(),
+                whole.slice(start as usize..end as usize)
+            );
         }
     }
     whole.to_vec()
@@ -74,7 +79,9 @@ fn unpacked(path: &Path) -> RecordBatch {
 /// What is true of the table, for `packed.py`.
 fn spec(table: &RecordBatch, packed: &Path) -> String {
     let opened = ReaderBuilder::open(packed).unwrap();
-    let Opened::Packed(layout) = opened.opened() else { panic!("not packed") };
+    let Opened::Packed(layout) = opened.opened() else {
+        panic!("not packed")
+    };
     let packed: Vec<usize> = layout.index().packed().map(|(i, _)| i).collect();
     let names = |i: usize| table.schema().field(i).name().clone();
     let nulls: serde_json::Map<_, _> = (0..table.num_columns())
@@ -82,7 +89,17 @@ fn spec(table: &RecordBatch, packed: &Path) -> String {
         .collect();
     let strings: serde_json::Map<_, _> = (0..table.num_columns())
         .filter(|i| *table.column(*i).data_type() == DataType::Utf8)
-        .map(|i| (names(i), table.column(i).as_string::<i32>().iter().collect::<Vec<_>>().into()))
+        .map(|i| {
+            (
+                names(i),
+                table
+                    .column(i)
+                    .as_string::<i32>()
+                    .iter()
+                    .collect::<Vec<_>>()
+                    .into(),
+            )
+        })
         .collect();
     serde_json::json!({
         "rows": table.num_rows(),
@@ -97,8 +114,11 @@ fn strangers_read(table: &RecordBatch, options: WriterOptions) {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
-    let (packed, virtual_file, expected) =
-        (file("packed.parquet"), file("virtual.parquet"), file("expected.parquet"));
+    let (packed, virtual_file, expected) = (
+        file("packed.parquet"),
+        file("virtual.parquet"),
+        file("expected.parquet"),
+    );
     pack(&packed, table, options);
 
     fs::write(file("spec.json"), spec(table, &packed)).unwrap();
@@ -117,7 +137,9 @@ fn strangers_read(table: &RecordBatch, options: WriterOptions) {
 
 #[test]
 fn every_type_in_many_blocks_and_row_groups() {
-    let options = WriterOptions::new().with_block_rows(256).with_row_group_rows(1024);
+    let options = WriterOptions::new()
+        .with_block_rows(256)
+        .with_row_group_rows(1024);
     strangers_read(&tables::mixed(5000), options);
 }
 

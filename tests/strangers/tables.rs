@@ -16,7 +16,10 @@ fn table(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(nullable).unwrap()
 }
 
-fn primitive<T: ArrowPrimitiveType>(n: usize, value: impl FnMut(usize) -> Option<T::Native>) -> ArrayRef {
+fn primitive<T: ArrowPrimitiveType>(
+    n: usize,
+    value: impl FnMut(usize) -> Option<T::Native>,
+) -> ArrayRef {
     Arc::new((0..n).map(value).collect::<PrimitiveArray<T>>())
 }
 
@@ -42,51 +45,151 @@ pub fn mixed(n: usize) -> RecordBatch {
         Arc::new(values.with_timezone("UTC"))
     };
     let words = |i: usize| some(i).then(|| format!("word {}", i % 50));
-    let lists = (0..n).map(|i| some(i).then(|| (0..i % 4).map(|j| Some((i + j) as f32))));
+    let lists = (0..n).map(|i| some(i).then(|| (0..i % 4).map(move |j| Some((i + j) as f32))));
     let nested = StructArray::from(vec![
         (
             Arc::new(Field::new("a", DataType::Float64, true)),
             primitive::<Float64Type>(n, |i| some(i).then(|| x(i))),
         ),
-        (Arc::new(Field::new("b", DataType::Int32, true)), primitive::<Int32Type>(n, |i| Some(i as i32))),
+        (
+            Arc::new(Field::new("b", DataType::Int32, true)),
+            primitive::<Int32Type>(n, |i| Some(i as i32)),
+        ),
     ]);
     table(vec![
-        ("half", primitive::<Float16Type>(n, |i| some(i).then(|| f16::from_f64(x(i))))),
-        ("single", primitive::<Float32Type>(n, |i| some(i).then(|| x(i) as f32))),
-        ("double", primitive::<Float64Type>(n, |i| some(i).then(|| x(i)))),
-        ("never_null", primitive::<Float32Type>(n, |i| Some(noise[i] as f32))),
-        ("no_nulls", primitive::<Float64Type>(n, |i| Some(noise[i] * 1e6))),
-        ("late", primitive::<Float32Type>(n, |i| late(i).then(|| x(i) as f32))),
+        (
+            "half",
+            primitive::<Float16Type>(n, |i| some(i).then(|| f16::from_f64(x(i)))),
+        ),
+        (
+            "single",
+            primitive::<Float32Type>(n, |i| some(i).then(|| x(i) as f32)),
+        ),
+        (
+            "double",
+            primitive::<Float64Type>(n, |i| some(i).then(|| x(i))),
+        ),
+        (
+            "never_null",
+            primitive::<Float32Type>(n, |i| Some(noise[i] as f32)),
+        ),
+        (
+            "no_nulls",
+            primitive::<Float64Type>(n, |i| Some(noise[i] * 1e6)),
+        ),
+        (
+            "late",
+            primitive::<Float32Type>(n, |i| late(i).then(|| x(i) as f32)),
+        ),
         ("hostile", primitive::<Float64Type>(n, |i| Some(hostile(i)))),
-        ("hostile_single", primitive::<Float32Type>(n, |i| some(i).then(|| hostile(i) as f32))),
-        ("nan_at_the_end", primitive::<Float64Type>(n, |i| Some(if i + 9 > n { f64::NAN } else { x(i) }))),
-        ("zeros", primitive::<Float32Type>(n, |i| Some(if i % 3 == 0 { -0.0 } else { 0.0 }))),
+        (
+            "hostile_single",
+            primitive::<Float32Type>(n, |i| some(i).then(|| hostile(i) as f32)),
+        ),
+        (
+            "nan_at_the_end",
+            primitive::<Float64Type>(n, |i| Some(if i + 9 > n { f64::NAN } else { x(i) })),
+        ),
+        (
+            "zeros",
+            primitive::<Float32Type>(n, |i| Some(if i % 3 == 0 { -0.0 } else { 0.0 })),
+        ),
         ("constant", primitive::<Float64Type>(n, |_| Some(42.5))),
         ("only_null", primitive::<Float32Type>(n, |_| None)),
-        ("i8", primitive::<Int8Type>(n, |i| some(i).then_some(i as i8))),
+        (
+            "i8",
+            primitive::<Int8Type>(n, |i| some(i).then_some(i as i8)),
+        ),
         ("i16", primitive::<Int16Type>(n, |i| Some(i as i16 - 300))),
-        ("i32", primitive::<Int32Type>(n, |i| some(i).then_some(-(i as i32)))),
-        ("i64", primitive::<Int64Type>(n, |i| Some(i64::MIN + i as i64))),
-        ("u8", primitive::<UInt8Type>(n, |i| some(i).then_some(i as u8))),
-        ("u16", primitive::<UInt16Type>(n, |i| Some(60_000 + (i % 5000) as u16))),
-        ("u32", primitive::<UInt32Type>(n, |i| late(i).then(|| u32::MAX - i as u32))),
-        ("u64", primitive::<UInt64Type>(n, |i| Some(u64::MAX - i as u64))),
-        ("day", primitive::<Date32Type>(n, |i| some(i).then_some(i as i32))),
-        ("time", primitive::<Time64MicrosecondType>(n, |i| Some(i as i64 * 1000))),
-        ("at", zoned((0..n).map(|i| some(i).then_some(i as i64 * 1_000_000)).collect())),
-        ("at_nanos", primitive::<TimestampNanosecondType>(n, |i| Some(i as i64))),
-        ("took", primitive::<DurationMillisecondType>(n, |i| some(i).then_some(i as i64))),
-        ("flag", Arc::new((0..n).map(|i| some(i).then_some(i % 2 == 0)).collect::<BooleanArray>())),
+        (
+            "i32",
+            primitive::<Int32Type>(n, |i| some(i).then_some(-(i as i32))),
+        ),
+        (
+            "i64",
+            primitive::<Int64Type>(n, |i| Some(i64::MIN + i as i64)),
+        ),
+        (
+            "u8",
+            primitive::<UInt8Type>(n, |i| some(i).then_some(i as u8)),
+        ),
+        (
+            "u16",
+            primitive::<UInt16Type>(n, |i| Some(60_000 + (i % 5000) as u16)),
+        ),
+        (
+            "u32",
+            primitive::<UInt32Type>(n, |i| late(i).then(|| u32::MAX - i as u32)),
+        ),
+        (
+            "u64",
+            primitive::<UInt64Type>(n, |i| Some(u64::MAX - i as u64)),
+        ),
+        (
+            "day",
+            primitive::<Date32Type>(n, |i| some(i).then_some(i as i32)),
+        ),
+        (
+            "time",
+            primitive::<Time64MicrosecondType>(n, |i| Some(i as i64 * 1000)),
+        ),
+        (
+            "at",
+            zoned(
+                (0..n)
+                    .map(|i| some(i).then_some(i as i64 * 1_000_000))
+                    .collect(),
+            ),
+        ),
+        (
+            "at_nanos",
+            primitive::<TimestampNanosecondType>(n, |i| Some(i as i64)),
+        ),
+        (
+            "took",
+            primitive::<DurationMillisecondType>(n, |i| some(i).then_some(i as i64)),
+        ),
+        (
+            "flag",
+            Arc::new(
+                (0..n)
+                    .map(|i| some(i).then_some(i % 2 == 0))
+                    .collect::<BooleanArray>(),
+            ),
+        ),
         ("word", Arc::new((0..n).map(words).collect::<StringArray>())),
-        ("bytes", Arc::new((0..n).map(|i| Some(vec![i as u8; i % 5])).collect::<BinaryArray>())),
+        (
+            "bytes",
+            Arc::new(
+                (0..n)
+                    .map(|i| Some(vec![i as u8; i % 5]))
+                    .collect::<BinaryArray>(),
+            ),
+        ),
         (
             "category",
-            Arc::new((0..n).map(words).collect::<Vec<_>>().iter().map(|w| w.as_deref()).collect::<DictionaryArray<Int32Type>>()),
+            Arc::new(
+                (0..n)
+                    .map(words)
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(|w| w.as_deref())
+                    .collect::<DictionaryArray<Int32Type>>(),
+            ),
         ),
-        ("list", Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(lists))),
+        (
+            "list",
+            Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(lists)),
+        ),
         ("nested", Arc::new(nested)),
-        ("packed", primitive::<Float32Type>(n, |i| some(i).then(|| x(i) as f32))),
-        ("a \"quoted\", dotted.näme", primitive::<Float64Type>(n, |i| some(i).then(|| x(i)))),
+        (
+            "packed",
+            primitive::<Float32Type>(n, |i| some(i).then(|| x(i) as f32)),
+        ),
+        (
+            "a \"quoted\", dotted.näme",
+            primitive::<Float64Type>(n, |i| some(i).then(|| x(i))),
+        ),
     ])
 }
 
@@ -95,8 +198,18 @@ pub fn simple(n: usize) -> RecordBatch {
     let x = |i: usize| (i as f64 / 5000.0).sin();
     table(vec![
         ("single", primitive::<Float32Type>(n, |i| Some(x(i) as f32))),
-        ("double", primitive::<Float64Type>(n, |i| (i % 11 != 0).then(|| x(i)))),
+        (
+            "double",
+            primitive::<Float64Type>(n, |i| (i % 11 != 0).then(|| x(i))),
+        ),
         ("id", primitive::<Int64Type>(n, |i| Some(i as i64))),
-        ("word", Arc::new((0..n).map(|i| Some(format!("word {}", i % 9))).collect::<StringArray>())),
+        (
+            "word",
+            Arc::new(
+                (0..n)
+                    .map(|i| Some(format!("word {}", i % 9)))
+                    .collect::<StringArray>(),
+            ),
+        ),
     ])
 }

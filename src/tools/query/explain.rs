@@ -29,13 +29,22 @@ fn message(root: &DataFusionError) -> String {
     match root {
         DataFusionError::SQL(error, _) => {
             let text = error.to_string();
-            format!("cannot parse the SQL: {}", text.trim_start_matches("sql parser error: "))
+            format!(
+                "cannot parse the SQL: {}",
+                text.trim_start_matches("sql parser error: ")
+            )
         }
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { valid_fields, .. } if valid_fields.len() > LISTED => {
                 let text = error.to_string();
-                let hints = text.lines().filter(|line| !line.starts_with("Valid fields"));
-                format!("{} There are {} columns.", hints.collect::<Vec<_>>().join(" "), valid_fields.len())
+                let hints = text
+                    .lines()
+                    .filter(|line| !line.starts_with("Valid fields"));
+                format!(
+                    "{} There are {} columns.",
+                    hints.collect::<Vec<_>>().join(" "),
+                    valid_fields.len()
+                )
             }
             _ => error.to_string(),
         },
@@ -61,9 +70,14 @@ fn message(root: &DataFusionError) -> String {
 
 /// The table in "table 'datafusion.public.NAME' not found".
 fn missing_table(text: &str) -> Option<&str> {
-    text.strip_prefix("table 'datafusion.public.")?.strip_suffix("' not found")
+    text.strip_prefix("table 'datafusion.public.")?
+        .strip_suffix("' not found")
 }
 
 fn in_one_line(text: &str) -> String {
-    text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

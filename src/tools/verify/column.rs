@@ -2,9 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::cast;
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Float16Type, Float32Type, Float64Type,
-};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Float16Type, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
@@ -42,7 +40,14 @@ impl ColumnCheck {
         row_groups: usize,
     ) -> Self {
         let verdict = ColumnVerdict::new(name, &data_type, promise.as_ref());
-        Self { original, packed, data_type, promise, ranges: vec![None; row_groups], verdict }
+        Self {
+            original,
+            packed,
+            data_type,
+            promise,
+            ranges: vec![None; row_groups],
+            verdict,
+        }
     }
 
     /// Compares one chunk.
@@ -64,14 +69,18 @@ impl ColumnCheck {
         let column_range = self.ranges.iter().flatten().copied().reduce(union);
         self.verdict.range = column_range.map(|(min, max)| [min, max]);
         if let Some(promise) = self.promise.take() {
-            let broken = promise.abs_bounds.iter().enumerate().find_map(|(row_group, &stored)| {
-                let range = if promise.range_is_of_column {
-                    column_range
-                } else {
-                    self.ranges.get(row_group).copied().flatten()
-                };
-                broken_promise(promise.bound, stored, range).map(|what| (row_group, what))
-            });
+            let broken = promise
+                .abs_bounds
+                .iter()
+                .enumerate()
+                .find_map(|(row_group, &stored)| {
+                    let range = if promise.range_is_of_column {
+                        column_range
+                    } else {
+                        self.ranges.get(row_group).copied().flatten()
+                    };
+                    broken_promise(promise.bound, stored, range).map(|what| (row_group, what))
+                });
             if let Some((row_group, what)) = broken {
                 self.verdict.violations += 1;
                 self.verdict.problem = Some(format!("row group {row_group}: {what}"));
@@ -80,13 +89,19 @@ impl ColumnCheck {
         self.verdict
     }
 
-    fn check_floats<T: ArrowPrimitiveType>(&mut self, chunk: &Chunk<'_>, to_f64: fn(T::Native) -> f64)
-    where
+    fn check_floats<T: ArrowPrimitiveType>(
+        &mut self,
+        chunk: &Chunk<'_>,
+        to_f64: fn(T::Native) -> f64,
+    ) where
         T::Native: ExactFloat,
     {
         let original: &PrimitiveArray<T> = chunk.original.as_primitive();
         let packed: &PrimitiveArray<T> = chunk.packed.as_primitive();
-        let stored = self.promise.as_ref().and_then(|p| p.abs_bounds.get(chunk.row_group).copied());
+        let stored = self
+            .promise
+            .as_ref()
+            .and_then(|p| p.abs_bounds.get(chunk.row_group).copied());
         let bound = stored.and_then(Dyadic::new).unwrap_or(Dyadic::ZERO);
         let mut range = self.ranges[chunk.row_group];
         for (row, (&x, &y)) in original.values().iter().zip(packed.values()).enumerate() {
@@ -97,7 +112,11 @@ impl ColumnCheck {
                 if original.is_null(row) != packed.is_null(row) {
                     self.verdict.changed_nulls += 1;
                     let shown = |a: &PrimitiveArray<T>, x| {
-                        if a.is_null(row) { "null".to_string() } else { show(x, to_f64) }
+                        if a.is_null(row) {
+                            "null".to_string()
+                        } else {
+                            show(x, to_f64)
+                        }
                     };
                     let what = changed(&shown(original, x), &shown(packed, y));
                     self.violation(chunk, row, || what);
@@ -118,7 +137,10 @@ impl ColumnCheck {
                 let what = changed(&show(x, to_f64), &show(y, to_f64));
                 match verdict {
                     Verdict::BoundExceeded => {
-                        format!("{what}: {error:?} away, allowed {:?}", stored.unwrap_or(0.0))
+                        format!(
+                            "{what}: {error:?} away, allowed {:?}",
+                            stored.unwrap_or(0.0)
+                        )
                     }
                     _ => what,
                 }
@@ -179,8 +201,10 @@ impl ColumnCheck {
     fn violation(&mut self, chunk: &Chunk<'_>, row: usize, what: impl FnOnce() -> String) {
         self.verdict.violations += 1;
         if self.verdict.first_violation.is_none() {
-            self.verdict.first_violation =
-                Some(FirstViolation { row: chunk.first_row + row as u64, what: what() });
+            self.verdict.first_violation = Some(FirstViolation {
+                row: chunk.first_row + row as u64,
+                what: what(),
+            });
         }
     }
 }
@@ -188,7 +212,9 @@ impl ColumnCheck {
 /// Why the bound stored in the file is not what was asked for, if so.
 fn broken_promise(asked: ErrorBound, stored: f64, range: Option<(f64, f64)>) -> Option<String> {
     if !(stored.is_finite() && stored >= 0.0) {
-        return Some(format!("the stored absolute bound {stored:?} is not a distance"));
+        return Some(format!(
+            "the stored absolute bound {stored:?} is not a distance"
+        ));
     }
     let (kept, promise) = match asked {
         ErrorBound::Exact => (stored == 0.0, "exact".to_string()),

@@ -13,7 +13,8 @@ use half::f16;
 use super::*;
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)))
+        .unwrap()
 }
 
 fn packed<'a>(
@@ -29,21 +30,37 @@ fn packed<'a>(
     }
 }
 
-fn compare(original: &[RecordBatch], packed_batches: &[RecordBatch], promises: Vec<Option<Promise>>) -> VerifyReport {
+fn compare(
+    original: &[RecordBatch],
+    packed_batches: &[RecordBatch],
+    promises: Vec<Option<Promise>>,
+) -> VerifyReport {
     let rows = packed_batches.iter().map(|b| b.num_rows() as u64).sum();
     let table = packed(packed_batches, promises, vec![rows]);
-    verify_batches(&original[0].schema(), original.iter().cloned().map(Ok), table).unwrap()
+    verify_batches(
+        &original[0].schema(),
+        original.iter().cloned().map(Ok),
+        table,
+    )
+    .unwrap()
 }
 
 fn promise(bound: ErrorBound, abs_bound: f64) -> Vec<Option<Promise>> {
-    vec![Some(Promise { bound, abs_bounds: vec![abs_bound], range_is_of_column: true })]
+    vec![Some(Promise {
+        bound,
+        abs_bounds: vec![abs_bound],
+        range_is_of_column: true,
+    })]
 }
 
 /// One column against another under `abs:bound`.
 fn column(original: ArrayRef, reconstructed: ArrayRef, bound: f64) -> ColumnVerdict {
     let promises = promise(ErrorBound::Abs(bound), bound);
-    let mut report =
-        compare(&[batch(vec![("x", original)])], &[batch(vec![("x", reconstructed)])], promises);
+    let mut report = compare(
+        &[batch(vec![("x", original)])],
+        &[batch(vec![("x", reconstructed)])],
+        promises,
+    );
     assert_eq!(report.problems, Vec::<String>::new());
     report.columns.remove(0)
 }
@@ -54,7 +71,11 @@ fn f64s(values: impl IntoIterator<Item = f64>) -> ArrayRef {
 
 #[test]
 fn values_within_the_bound_pass() {
-    let verdict = column(f64s([0.0, 1.0, -0.0, f64::NAN]), f64s([0.5, 0.5, -0.0, f64::NAN]), 0.5);
+    let verdict = column(
+        f64s([0.0, 1.0, -0.0, f64::NAN]),
+        f64s([0.5, 0.5, -0.0, f64::NAN]),
+        0.5,
+    );
     assert_eq!(verdict.violations, 0);
     assert_eq!(verdict.max_error, 0.5);
     assert_eq!(verdict.range, Some([-0.0, 1.0]));
@@ -62,16 +83,29 @@ fn values_within_the_bound_pass() {
 
 #[test]
 fn one_ulp_beyond_the_bound_is_found() {
-    let verdict = column(f64s([0.0, 0.0, 0.0]), f64s([0.5, -0.5, 0.5f64.next_up()]), 0.5);
+    let verdict = column(
+        f64s([0.0, 0.0, 0.0]),
+        f64s([0.5, -0.5, 0.5f64.next_up()]),
+        0.5,
+    );
     assert_eq!((verdict.violations, verdict.bound_exceeded), (1, 1));
     let first = verdict.first_violation.unwrap();
     assert_eq!(first.row, 2);
-    assert_eq!(first.what, "0.0 came back as 0.5000000000000001: 0.5000000000000001 away, allowed 0.5");
+    assert_eq!(
+        first.what,
+        "0.0 came back as 0.5000000000000001: 0.5000000000000001 away, allowed 0.5"
+    );
 
     let half: ArrayRef = Arc::new(Float16Array::from(vec![f16::from_f32(1.0)]));
     let other: ArrayRef = Arc::new(Float16Array::from(vec![f16::from_bits(0x3c01)]));
-    assert_eq!(column(half.clone(), other.clone(), 2f64.powi(-10)).violations, 0);
-    assert_eq!(column(half, other, 2f64.powi(-10).next_down()).violations, 1);
+    assert_eq!(
+        column(half.clone(), other.clone(), 2f64.powi(-10)).violations,
+        0
+    );
+    assert_eq!(
+        column(half, other, 2f64.powi(-10).next_down()).violations,
+        1
+    );
 }
 
 #[test]
@@ -85,15 +119,20 @@ fn a_difference_that_rounding_would_hide_is_found() {
 #[test]
 fn changed_nan_bits_are_found() {
     let nans = [0x7fc0_0000u32, 0x7f80_0001, 0xffc0_0000, 0x7fc0_0001];
-    let original: ArrayRef =
-        Arc::new(Float32Array::from_iter_values(nans.map(f32::from_bits)));
-    assert_eq!(column(original.clone(), original.clone(), 1.0).violations, 0);
+    let original: ArrayRef = Arc::new(Float32Array::from_iter_values(nans.map(f32::from_bits)));
+    assert_eq!(
+        column(original.clone(), original.clone(), 1.0).violations,
+        0
+    );
     let swapped = Arc::new(Float32Array::from_iter_values(
         [nans[0], nans[2], nans[1], nans[3]].map(f32::from_bits),
     ));
     let verdict = column(original, swapped, 1.0);
     assert_eq!((verdict.violations, verdict.changed_nan), (2, 2));
-    assert_eq!(verdict.first_violation.unwrap().what, "NaN (bits 0x7f800001) came back as NaN (bits 0xffc00000)");
+    assert_eq!(
+        verdict.first_violation.unwrap().what,
+        "NaN (bits 0x7f800001) came back as NaN (bits 0xffc00000)"
+    );
     assert_eq!(column(f64s([1.0]), f64s([f64::NAN]), 1e300).changed_nan, 1);
 }
 
@@ -101,7 +140,12 @@ fn changed_nan_bits_are_found() {
 fn changed_infinities_are_found() {
     let verdict = column(
         f64s([f64::INFINITY, f64::NEG_INFINITY, 1.0, f64::INFINITY]),
-        f64s([f64::NEG_INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::MAX]),
+        f64s([
+            f64::NEG_INFINITY,
+            f64::NEG_INFINITY,
+            f64::INFINITY,
+            f64::MAX,
+        ]),
         f64::MAX,
     );
     assert_eq!((verdict.violations, verdict.changed_inf), (3, 3));
@@ -109,7 +153,11 @@ fn changed_infinities_are_found() {
 
 #[test]
 fn changed_signed_zeros_are_found() {
-    let verdict = column(f64s([-0.0, 0.0, -0.1, 0.0]), f64s([0.0, -0.0, -0.0, 0.1]), 0.5);
+    let verdict = column(
+        f64s([-0.0, 0.0, -0.1, 0.0]),
+        f64s([0.0, -0.0, -0.0, 0.1]),
+        0.5,
+    );
     assert_eq!((verdict.violations, verdict.changed_signed_zeros), (3, 3));
 }
 
@@ -121,7 +169,10 @@ fn changed_nulls_are_found() {
     assert_eq!((verdict.violations, verdict.changed_nulls), (2, 2));
     // The range is the original's, whatever became of its values.
     assert_eq!(verdict.range, Some([1.0, 2.0]));
-    assert_eq!(verdict.first_violation.unwrap().what, "1.0 came back as null");
+    assert_eq!(
+        verdict.first_violation.unwrap().what,
+        "1.0 came back as null"
+    );
 }
 
 #[test]
@@ -129,8 +180,14 @@ fn exact_float_columns_may_not_move() {
     let original = [batch(vec![("x", f64s([1.0, 0.0]))])];
     let moved = [batch(vec![("x", f64s([1f64.next_up(), 0.0]))])];
     assert_eq!(compare(&original, &original, vec![]).violations, 0);
-    assert_eq!(compare(&original, &moved, vec![]).columns[0].bound_exceeded, 1);
-    assert_eq!(compare(&original, &moved, promise(ErrorBound::Exact, 0.0)).violations, 1);
+    assert_eq!(
+        compare(&original, &moved, vec![]).columns[0].bound_exceeded,
+        1
+    );
+    assert_eq!(
+        compare(&original, &moved, promise(ErrorBound::Exact, 0.0)).violations,
+        1
+    );
 }
 
 #[test]
@@ -145,7 +202,11 @@ fn a_stored_bound_beyond_the_promise_is_found() {
     assert_eq!(violations(ErrorBound::Rel(0.5), -1.0), 1);
 
     let nothing_finite = [batch(vec![("x", f64s([f64::INFINITY, f64::NAN]))])];
-    let report = compare(&nothing_finite, &nothing_finite, promise(ErrorBound::Rel(0.5), 1.0));
+    let report = compare(
+        &nothing_finite,
+        &nothing_finite,
+        promise(ErrorBound::Rel(0.5), 1.0),
+    );
     assert_eq!(report.violations, 1);
 }
 
@@ -155,7 +216,11 @@ fn row_groups_are_judged_by_their_own_bound_and_range() {
     let moved = [batch(vec![("x", f64s([0.0, 1.0, 5.0, 100.0]))])];
     let judge = |abs_bounds: [f64; 2], range_is_of_column| {
         let abs_bounds = abs_bounds.to_vec();
-        let promises = vec![Some(Promise { bound: ErrorBound::Rel(0.1), abs_bounds, range_is_of_column })];
+        let promises = vec![Some(Promise {
+            bound: ErrorBound::Rel(0.1),
+            abs_bounds,
+            range_is_of_column,
+        })];
         let report = verify_batches(
             &original[0].schema(),
             original.iter().cloned().map(Ok),
@@ -180,7 +245,10 @@ fn rows_missing_or_extra_are_found() {
     for (a, b) in [(&long, &short), (&short, &long)] {
         let report = compare(a, b, vec![]);
         assert_eq!(report.violations, 1);
-        assert!(report.problems[0].contains("only the first 2 were compared"), "{report:?}");
+        assert!(
+            report.problems[0].contains("only the first 2 were compared"),
+            "{report:?}"
+        );
     }
     // A dropped row in the middle moves all that follow.
     let holed = [long[0].slice(0, 1), long[0].slice(2, 1)];
@@ -198,12 +266,20 @@ fn batches_need_not_line_up() {
     let rows = 1000;
     let all = batch(vec![
         ("x", f64s((0..rows).map(f64::from))),
-        ("n", Arc::new(Int64Array::from_iter_values((0..rows).map(i64::from)))),
+        (
+            "n",
+            Arc::new(Int64Array::from_iter_values((0..rows).map(i64::from))),
+        ),
     ]);
     let pieces = |size: usize| -> Vec<RecordBatch> {
         (0..all.num_rows())
             .step_by(size)
-            .flat_map(|at| [all.slice(at, 0), all.slice(at, size.min(all.num_rows() - at))])
+            .flat_map(|at| {
+                [
+                    all.slice(at, 0),
+                    all.slice(at, size.min(all.num_rows() - at)),
+                ]
+            })
             .collect()
     };
     let report = verify_batches(
@@ -226,7 +302,10 @@ fn columns_missing_extra_moved_or_of_another_type_are_found() {
         report.problems.join("; ")
     };
     assert_eq!(problems(vec![x(), y()], vec![x(), y()]), "");
-    assert_eq!(problems(vec![x(), y()], vec![x()]), "column \"y\" is missing from the packed file");
+    assert_eq!(
+        problems(vec![x(), y()], vec![x()]),
+        "column \"y\" is missing from the packed file"
+    );
     assert_eq!(
         problems(vec![x()], vec![x(), y()]),
         "column \"y\" of the packed file is not in the original"
@@ -248,28 +327,59 @@ fn columns_of_one_name_are_paired_in_order() {
         Field::new("x", DataType::Float64, true),
     ]));
     let table = |a, b| [RecordBatch::try_new(schema.clone(), vec![f64s([a]), f64s([b])]).unwrap()];
-    assert_eq!(compare(&table(1.0, 2.0), &table(1.0, 2.0), vec![]).violations, 0);
-    assert_eq!(compare(&table(1.0, 2.0), &table(2.0, 1.0), vec![]).violations, 2);
+    assert_eq!(
+        compare(&table(1.0, 2.0), &table(1.0, 2.0), vec![]).violations,
+        0
+    );
+    assert_eq!(
+        compare(&table(1.0, 2.0), &table(2.0, 1.0), vec![]).violations,
+        2
+    );
 }
 
 #[test]
 fn layouts_of_the_same_strings_are_equal() {
-    let words = vec![Some("a"), None, Some("a long string that does not fit into a view"), Some("a")];
+    let words = vec![
+        Some("a"),
+        None,
+        Some("a long string that does not fit into a view"),
+        Some("a"),
+    ];
     let layouts: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(words.clone())),
         Arc::new(LargeStringArray::from(words.clone())),
         Arc::new(StringViewArray::from(words.clone())),
-        Arc::new(words.iter().copied().collect::<DictionaryArray<Int32Type>>()),
+        Arc::new(
+            words
+                .iter()
+                .copied()
+                .collect::<DictionaryArray<Int32Type>>(),
+        ),
     ];
     let other: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, None, Some("b")]));
     for a in &layouts {
         for b in &layouts {
-            let report = compare(&[batch(vec![("s", a.clone())])], &[batch(vec![("s", b.clone())])], vec![]);
+            let report = compare(
+                &[batch(vec![("s", a.clone())])],
+                &[batch(vec![("s", b.clone())])],
+                vec![],
+            );
             assert_eq!(report.violations, 0, "{} {}", a.data_type(), b.data_type());
         }
-        let report = compare(&[batch(vec![("s", a.clone())])], &[batch(vec![("s", other.clone())])], vec![]);
+        let report = compare(
+            &[batch(vec![("s", a.clone())])],
+            &[batch(vec![("s", other.clone())])],
+            vec![],
+        );
         let verdict = &report.columns[0];
-        assert_eq!((verdict.violations, verdict.changed_nulls, verdict.changed_values), (2, 1, 1));
+        assert_eq!(
+            (
+                verdict.violations,
+                verdict.changed_nulls,
+                verdict.changed_values
+            ),
+            (2, 1, 1)
+        );
         let first = verdict.first_violation.as_ref().unwrap();
         assert_eq!(first.row, 2);
         assert!(first.what.ends_with("came back as null"), "{}", first.what);
@@ -283,24 +393,40 @@ fn nested_floats_are_compared_by_bits() {
         Arc::new(StructArray::from(vec![(field, f64s([1.0, x]))]))
     };
     let differences = |a: f64, b: f64| {
-        let report =
-            compare(&[batch(vec![("s", nested(a))])], &[batch(vec![("s", nested(b))])], vec![]);
+        let report = compare(
+            &[batch(vec![("s", nested(a))])],
+            &[batch(vec![("s", nested(b))])],
+            vec![],
+        );
         report.columns[0].changed_values
     };
     assert_eq!(differences(f64::NAN, f64::NAN), 0);
     assert_eq!(differences(0.0, -0.0), 1);
-    assert_eq!(differences(f64::NAN, f64::from_bits(0x7ff8_0000_0000_0001)), 1);
+    assert_eq!(
+        differences(f64::NAN, f64::from_bits(0x7ff8_0000_0000_0001)),
+        1
+    );
 }
 
 #[test]
 fn an_error_of_either_side_ends_the_comparison() {
     let x = batch(vec![("x", f64s([1.0]))]);
     let failing = || [Ok(x.clone()), Err(ToolError::invalid("disk on fire"))].into_iter();
-    let table = |batches| PackedTable { schema: x.schema(), promises: vec![], row_groups: vec![2], batches };
+    let table = |batches| PackedTable {
+        schema: x.schema(),
+        promises: vec![],
+        row_groups: vec![2],
+        batches,
+    };
     let fine = || vec![Ok(x.clone()), Ok(x.clone())].into_iter();
     let report = verify_batches(&x.schema(), failing(), table(fine()));
     assert_eq!(report.unwrap_err().to_string(), "disk on fire");
-    let table = PackedTable { schema: x.schema(), promises: vec![], row_groups: vec![2], batches: failing() };
+    let table = PackedTable {
+        schema: x.schema(),
+        promises: vec![],
+        row_groups: vec![2],
+        batches: failing(),
+    };
     assert!(verify_batches(&x.schema(), fine(), table).is_err());
 }
 

@@ -20,9 +20,12 @@ pub(super) fn canonical(data_type: &DataType) -> DataType {
         DataType::FixedSizeList(field, size) => {
             DataType::FixedSizeList(member("item", field), *size)
         }
-        DataType::Struct(fields) => {
-            DataType::Struct(fields.iter().map(|field| member(field.name(), field)).collect())
-        }
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| member(field.name(), field))
+                .collect(),
+        ),
         other => other.clone(),
     }
 }
