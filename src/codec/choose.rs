@@ -1,6 +1,6 @@
 //! Choices made on a sample of a block: a small part of what coding the block costs.
 
-use super::element::Element;
+use super::element::{Element, Float};
 use super::encode::Quantum;
 use super::stream::{self, Effort};
 
@@ -12,55 +12,51 @@ const MAX_DELTA_ORDER: usize = 2;
 
 /// The order of differences that codes `quanta` shortest, by an estimate.
 pub(super) fn delta_order<Q: Quantum>(quanta: &[Q]) -> usize {
-    const RUNS: usize = 8;
-    let mut costs = [const { CostModel::new() }; MAX_DELTA_ORDER + 1];
-    let mut sample: Vec<i64> = runs(quanta, RUNS)
-        .flatten()
-        .map(|quantum| (*quantum).into())
+    const RUNS: usize = 4;
+    let mut runs: Vec<Vec<i64>> = runs(quanta, RUNS)
+        .map(|run| run.iter().map(|quantum| (*quantum).into()).collect())
         .collect();
-    let middle = sample.len() / 2;
-    let center = if sample.is_empty() {
-        0
-    } else {
-        *sample.select_nth_unstable(middle).1
-    };
-    for run in runs(quanta, RUNS) {
-        let mut differences: Vec<i64> = run.iter().map(|quantum| (*quantum).into()).collect();
-        differences
-            .iter()
-            .for_each(|quantum| costs[0].add(quantum - center));
-        for cost in &mut costs[1..] {
-            differences = differences
-                .windows(2)
-                .map(|pair| pair[1] - pair[0])
-                .collect();
-            differences
-                .iter()
-                .for_each(|difference| cost.add(*difference));
+    let mut best = (bits_per_value(runs.concat()), 0);
+    for order in 1..=MAX_DELTA_ORDER {
+        for run in &mut runs {
+            *run = run.windows(2).map(|pair| pair[1] - pair[0]).collect();
         }
+        let bits = bits_per_value(runs.concat());
+        // Higher orders can only win where this one does; equal costs go to the lower one, which
+        // decodes faster.
+        if bits >= best.0 {
+            break;
+        }
+        best = (bits, order);
     }
-    let bits = costs.map(|cost| cost.bits_per_value());
-    // Equal costs go to the lower order, which decodes faster.
-    (0..bits.len()).fold(0, |best, order| {
-        if bits[order] < bits[best] {
-            order
-        } else {
-            best
-        }
-    })
+    best.1
 }
 
-/// Whether the lossless form of `values`, judged by a sample, might come near `size` bytes.
-pub(super) fn lossless_may_be_smaller<T: Element>(values: &[T], size: usize) -> bool {
+/// Whether the lossless form of `values`, judged by a sample of both forms, might be smaller than
+/// `quanta` and `outliers`.
+pub(super) fn lossless_may_be_smaller<F: Float, Q: Quantum>(
+    values: &[F],
+    quanta: &[Q],
+    order: usize,
+    outliers: usize,
+) -> bool {
     const RUNS: usize = 2;
-    let sample: Vec<T> = runs(values, RUNS).flatten().copied().collect();
-    match stream::compress(&sample, Effort::Search) {
-        Some(packed) => {
-            let estimate = packed.len() as f64 / sample.len() as f64 * values.len() as f64;
-            // A short sample carries a table of its own, hence the allowance.
-            estimate <= 1.5 * size as f64
-        }
-        None => true,
+    fn sample<T: Element>(values: &[T], effort: Effort) -> Option<f64> {
+        let sample: Vec<T> = runs(values, RUNS).flatten().copied().collect();
+        let packed = stream::compress(&sample, effort)?;
+        Some(packed.len() as f64 / sample.len() as f64)
+    }
+    if values.len() <= RUNS * RUN {
+        // Trying is as cheap as sampling, and headers count.
+        return true;
+    }
+    let outlier_bytes = (outliers * size_of::<F>()) as f64 / values.len() as f64;
+    match (
+        sample(values, Effort::Search),
+        sample(quanta, Effort::Delta(order)),
+    ) {
+        (Some(lossless), Some(lossy)) => lossless <= 1.05 * (lossy + outlier_bytes),
+        _ => true,
     }
 }
 
@@ -78,48 +74,32 @@ fn runs<T>(values: &[T], count: usize) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Estimates what an entropy coder with bins, such as pco, spends on a value: the entropy of its
-/// bin and the bits of its offset in it. Bins are exact near zero and eight to a power of two
-/// beyond.
-struct CostModel {
-    bins: [u32; Self::BINS],
-    offset_bits: u64,
-    count: u32,
-}
-
-impl CostModel {
-    const EXACT: u64 = 32;
-    const BINS: usize = 2 * Self::EXACT as usize + 8 * 64;
-
-    const fn new() -> Self {
-        Self {
-            bins: [0; Self::BINS],
-            offset_bits: 0,
-            count: 0,
-        }
+/// Estimates what an entropy coder with bins, such as pco, spends on a value of `sample`: the
+/// entropy of its bin and the bits of its offset in it. Each value has a bin of its own where they
+/// are few; otherwise there are eight bins to a power of two of the distance from the median.
+fn bits_per_value(mut sample: Vec<i64>) -> f64 {
+    const FEW: usize = 128;
+    sample.sort_unstable();
+    let Some(center) = sample.get(sample.len() / 2).copied() else {
+        return 0.0;
+    };
+    let n = sample.len() as f64;
+    let entropy = |counts: &mut dyn Iterator<Item = usize>| -> f64 {
+        counts
+            .map(|count| count as f64 / n)
+            .map(|p| -p * p.log2())
+            .sum()
+    };
+    if sample.chunk_by(|a, b| a == b).take(FEW + 1).count() <= FEW {
+        return entropy(&mut sample.chunk_by(|a, b| a == b).map(<[i64]>::len));
     }
-
-    fn add(&mut self, value: i64) {
-        let folded = ((value << 1) ^ (value >> 63)) as u64;
-        let bin = if folded < 2 * Self::EXACT {
-            folded as usize
-        } else {
-            let exponent = folded.ilog2();
-            self.offset_bits += u64::from(exponent - 3);
-            2 * Self::EXACT as usize
-                + 8 * exponent as usize
-                + ((folded >> (exponent - 3)) & 7) as usize
-        };
-        self.bins[bin] += 1;
-        self.count += 1;
-    }
-
-    fn bits_per_value(&self) -> f64 {
-        let n = f64::from(self.count.max(1));
-        let entropy = self.bins.iter().filter(|bin| **bin > 0).map(|bin| {
-            let p = f64::from(*bin) / n;
-            -p * p.log2()
-        });
-        entropy.sum::<f64>() + self.offset_bits as f64 / n
-    }
+    let mut offset_bits = 0;
+    let mut bin_of = |value: i64| {
+        let distance = value.abs_diff(center);
+        let exponent = distance.checked_ilog2().unwrap_or(0).saturating_sub(3);
+        offset_bits += u64::from(exponent);
+        (value < center, exponent, distance >> exponent)
+    };
+    let bins: Vec<_> = sample.iter().map(|value| bin_of(*value)).collect();
+    entropy(&mut bins.chunk_by(|a, b| a == b).map(<[_]>::len)) + offset_bits as f64 / n
 }

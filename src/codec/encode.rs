@@ -80,20 +80,11 @@ pub fn encode_lossy<F: Float>(values: &[F], bound: f64) -> Result<EncodedBlock<F
     let Some(step) = quantize::step::<F>(bound, max_abs).filter(|_| bound > 0.0) else {
         return encode_exact(values);
     };
-    let block = if max_abs / step < f64::from(i32::MAX - 1) {
+    if max_abs / step < f64::from(i32::MAX - 1) {
         encode_quantized::<F, i32>(values, bound, step)
     } else {
         encode_quantized::<F, i64>(values, bound, step)
-    };
-    if !choose::lossless_may_be_smaller(values, block.payload.len()) {
-        return Ok(block);
     }
-    let exact = encode_exact(values)?;
-    Ok(if exact.payload.len() < block.payload.len() {
-        exact
-    } else {
-        block
-    })
 }
 
 fn check_length(n: usize) -> Result<(), CodecError> {
@@ -126,7 +117,12 @@ impl Quantum for i64 {
     }
 }
 
-fn encode_quantized<F: Float, Q: Quantum>(values: &[F], bound: f64, step: f64) -> EncodedBlock<F> {
+/// The quantized form, or the lossless one where that is smaller.
+fn encode_quantized<F: Float, Q: Quantum>(
+    values: &[F],
+    bound: f64,
+    step: f64,
+) -> Result<EncodedBlock<F>, CodecError> {
     let Quantized {
         quanta,
         outliers,
@@ -154,19 +150,25 @@ fn encode_quantized<F: Float, Q: Quantum>(values: &[F], bound: f64, step: f64) -
         stream::write(&gaps, Effort::Delta(0), &mut payload);
         stream::write(&bits, Effort::Delta(0), &mut payload);
     }
-    stream::write(
-        &quanta,
-        Effort::Delta(choose::delta_order(&quanta)),
-        &mut payload,
-    );
-    EncodedBlock {
+    let order = choose::delta_order(&quanta);
+    stream::write(&quanta, Effort::Delta(order), &mut payload);
+    let block = EncodedBlock {
         payload: payload::seal(payload),
         kind: Q::KIND,
         outliers: outliers.len(),
         max_error,
         min_max: summary.min_max,
         nans: summary.nans,
+    };
+    if !choose::lossless_may_be_smaller(values, &quanta, order, outliers.len()) {
+        return Ok(block);
     }
+    let exact = encode_exact(values)?;
+    Ok(if exact.payload.len() < block.payload.len() {
+        exact
+    } else {
+        block
+    })
 }
 
 struct Quantized<F, Q> {

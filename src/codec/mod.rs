@@ -10,7 +10,7 @@
 //! let range = ValueRange::of(values.iter().map(|&x| f64::from(x)));
 //! let bound = absolute_bound(ErrorBound::rel(1e-3)?, range);
 //!
-//! let block = encode_lossy(&values, bound);
+//! let block = encode_lossy(&values, bound)?;
 //! let mut decoded = vec![0f32; values.len()];
 //! decode(&block.payload, &mut decoded)?;
 //!
