@@ -5,10 +5,8 @@
 
 For each table and each of four relative bounds: compress, verify, decompress; run the same SQL on
 the packed file and on its decompressed copy; open the packed file itself with DuckDB, Polars and
-pyarrow and compare row and null counts with the original's. Prints a line for each table and bound;
-what went wrong goes to standard error. Exit code 1 if anything did.
-
-Run it with the interpreter that scripts/python_env.sh prints.
+pyarrow and compare row and null counts with the original's. Problems go to standard error; exit
+code 1 if there are any. Run it with the interpreter that scripts/python_env.sh prints.
 """
 
 import json
@@ -28,7 +26,6 @@ LINE = "{:<12} {:>5} {:>9} {:>11} {:>9} {:>16}"
 
 
 def tolerant(binary, *args, may_exit=(0,)):
-    """Exit code and standard output of a run."""
     done = subprocess.run([binary, *map(str, args)], capture_output=True, text=True)
     if done.returncode not in may_exit:
         said = (done.stderr or done.stdout).strip()[:2000]
@@ -62,8 +59,7 @@ def queries(table):
     threshold = pc.quantile(finite(table[floats[0]]), 0.9)[0].as_py()
     threshold = min(threshold, ends["max"] - 0.11 * span)
 
-    # The key of groups and joins: the first column of few integers or strings, or else a float
-    # column in about twenty steps.
+    # The key of groups and joins: a column of few integers or strings, or a float in steps.
     kinds = pa.types.is_integer, pa.types.is_string, pa.types.is_large_string
     exact = [f.name for f in plain if any(kind(f.type) for kind in kinds)]
     few = (n for n in exact if 2 <= pc.count_distinct(table[n]).as_py() <= 1000)
@@ -72,10 +68,8 @@ def queries(table):
 
     columns = ", ".join(quoted(f.name) for f in plain)
     mine = ", ".join(f"a.{quoted(f.name)}" for f in plain)
-    aggregates = ", ".join(
-        f"count({c}), min({c}), max({c}), sum(TRY_CAST({c} AS DECIMAL(38, 6)))"
-        for c in map(quoted, floats)
-    )
+    each = "count({0}), min({0}), max({0}), sum(TRY_CAST({0} AS DECIMAL(38, 6)))"
+    aggregates = ", ".join(each.format(quoted(n)) for n in floats)
     return {
         "filter": f"SELECT {columns} FROM t WHERE {x} >= {threshold!r} ORDER BY {columns}",
         "group-by": f"SELECT {key} AS k, count(*), {aggregates} FROM t GROUP BY k ORDER BY k",
@@ -88,11 +82,11 @@ def queries(table):
 
 def sql_problems(binary, sqls, packed, copy):
     for name, sql in sqls.items():
-        ask = lambda path: tolerant(binary, "query", sql, "--table", f"t={path}", "--format", "json")
-        rows = ask(packed)
-        if rows != ask(copy):
+        ask = [binary, "query", sql, "--format", "json", "--table"]
+        rows, copied = (tolerant(*ask, f"t={path}")[1] for path in (packed, copy))
+        if rows != copied:
             yield f"{name} differs between the packed file and its copy: {sql}"
-        elif not rows[1]:
+        elif not rows:
             yield f"{name} compares nothing, for it has no rows: {sql}"
 
 
@@ -101,7 +95,8 @@ def stranger_problems(table, packed):
     file = "'" + str(packed).replace("'", "''") + "'"
     counts = ", ".join(f"count(*) - count({quoted(n)})" for n in nulls)
     unset = ", ".join(f"count(*) FILTER ({quoted(n)} IS NULL)" for n in nulls)
-    duck = [duckdb.sql(f"SELECT {w} FROM {file}").fetchall()[0] for w in ("count(*)", counts, unset)]
+    wanted = "count(*)", counts, unset
+    duck = [duckdb.sql(f"SELECT {what} FROM {file}").fetchall()[0] for what in wanted]
     frame = pl.read_parquet(packed, glob=False)
     lazy_rows = pl.scan_parquet(packed, glob=False).select(pl.len()).collect().item()
     arrow = pq.read_table(packed)
@@ -136,14 +131,15 @@ def check(binary, path, table, rel, folder):
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    binary, failed = str(Path(sys.argv[1]).resolve()), False
+    binary, failed = Path(sys.argv[1]).resolve(), False
     print(LINE.format("table", "rel", "ratio", "violations", "SQL same", "strangers right"))
     for path, rel in ((Path(table), rel) for table in sys.argv[2:] for rel in BOUNDS):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 problems = check(binary, path, pq.read_table(path), rel, Path(folder))
             except Exception as error:  # Whatever a reader raises is a failure of this line alone.
-                problems = [f"failed: {error}"]
+                print(LINE.format(path.stem, rel, *["failed"] * 4), flush=True)
+                problems = [str(error)]
         for problem in problems:
             print(f"{path.name} at {rel}: {problem}", file=sys.stderr)
         failed = failed or bool(problems)
