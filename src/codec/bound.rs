@@ -45,6 +45,18 @@ impl ErrorBound {
         }
     }
 
+    /// The bound itself, if it is one: the variants can be made with any number.
+    ///
+    /// # Errors
+    /// As [`rel`](Self::rel) and [`abs`](Self::abs).
+    pub fn checked(self) -> Result<Self, CodecError> {
+        match self {
+            Self::Rel(ratio) => Self::rel(ratio),
+            Self::Abs(bound) => Self::abs(bound),
+            Self::Exact => Ok(self),
+        }
+    }
+
     /// Whether reconstructions must be identical, whatever the column holds.
     pub fn is_exact(&self) -> bool {
         match self {

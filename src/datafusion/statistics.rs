@@ -4,11 +4,12 @@
 //! with the square of the columns, which for a table of 60,000 is minutes where it could be
 //! moments, so wide tables are read in parts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::error::Result;
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema, parquet_to_arrow_schema};
@@ -23,6 +24,45 @@ const PART: usize = 256;
 
 /// The statistics of a file, for each column of the table, which the file may have or not.
 pub(super) fn of_file(metadata: &ParquetMetaData, table: &SchemaRef) -> Result<Statistics> {
+    let mut statistics = of_row_groups(metadata, table)?;
+    hide_partial_extremes(metadata, table, &mut statistics);
+    Ok(statistics)
+}
+
+/// Takes back the extremes of columns of which some row group has none to tell.
+///
+/// DataFusion leaves such row groups out and calls what the others say exact. But a chunk that
+/// holds NaN has no extremes, and its numbers may lie beyond those of the others.
+fn hide_partial_extremes(
+    metadata: &ParquetMetaData,
+    table: &SchemaRef,
+    statistics: &mut Statistics,
+) {
+    let schema = metadata.file_metadata().schema_descr();
+    let silent = |leaf: usize| {
+        metadata.row_groups().iter().any(|row_group| {
+            let chunk = row_group.column(leaf);
+            let known = chunk.statistics();
+            let nulls = known.and_then(|known| known.null_count_opt()).unwrap_or(0);
+            let extremes = known.is_some_and(|known| {
+                known.min_bytes_opt().is_some() && known.max_bytes_opt().is_some()
+            });
+            chunk.num_values() as u64 > nulls && !extremes
+        })
+    };
+    let silent: HashSet<&str> = (0..schema.num_columns())
+        .filter(|leaf| silent(*leaf))
+        .map(|leaf| schema.get_column_root(leaf).name())
+        .collect();
+    for (field, column) in table.fields().iter().zip(&mut statistics.column_statistics) {
+        if silent.contains(field.name().as_str()) {
+            column.min_value = Precision::Absent;
+            column.max_value = Precision::Absent;
+        }
+    }
+}
+
+fn of_row_groups(metadata: &ParquetMetaData, table: &SchemaRef) -> Result<Statistics> {
     if table.fields().len() <= 2 * PART {
         return DFParquetMetadata::statistics_from_parquet_metadata(metadata, table);
     }

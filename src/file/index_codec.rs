@@ -17,6 +17,9 @@ use super::levels::{read_varint, write_varint};
 
 pub(super) const ZSTD_LEVEL: i32 = 9;
 
+/// Bytes that the schema of a small file may take, its metadata included.
+const SCHEMA_LIMIT: u64 = 64 << 20;
+
 /// The index as bytes.
 pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     let mut out = Arrays(Vec::new());
@@ -79,6 +82,8 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
 pub(super) struct Shape<'a> {
     /// Rows of each row group.
     pub(super) row_groups: &'a [usize],
+    /// Top-level fields of the Parquet schema.
+    pub(super) fields: usize,
     /// Leaf columns of a top-level field in the Parquet schema.
     pub(super) leaves: &'a dyn Fn(usize) -> usize,
     /// Bytes of the file: what an index may hold is limited by it.
@@ -87,12 +92,21 @@ pub(super) struct Shape<'a> {
 
 /// The index from its bytes.
 pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
-    // A block costs more than 30 bytes of file and less than 60 of index.
-    let limit = shape.file_len.saturating_mul(16).saturating_add(1 << 16);
+    // A block costs more than 30 bytes of file and less than 60 of index; the rest is for the
+    // schema and its metadata.
+    let limit = shape
+        .file_len
+        .saturating_mul(16)
+        .saturating_add(SCHEMA_LIMIT);
     let mut raw = Vec::new();
     zstd::stream::read::Decoder::new(bytes)
         .and_then(|decoder| decoder.take(limit).read_to_end(&mut raw))
         .map_err(|error| FileError::corrupt(format!("block index: {error}")))?;
+    if raw.len() as u64 == limit {
+        return Err(FileError::corrupt(format!(
+            "block index of {limit} bytes and more"
+        )));
+    }
     let mut input = Input(&raw);
 
     let [schema_len, block_rows] = input.varints(2)?[..] else {
@@ -108,13 +122,22 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
         .map(|field| element_type(field.data_type()))
         .collect();
 
+    // Before anything is laid out by their numbers.
+    if elements.len() != shape.fields || shape.row_groups.contains(&0) {
+        return Err(cut());
+    }
     let blocks_of: Vec<usize> = shape
         .row_groups
         .iter()
         .map(|rows| rows.div_ceil(block_rows))
         .collect();
-    let mut packed =
-        decode_packed(&mut input, elements.iter().flatten().copied(), &blocks_of)?.into_iter();
+    let mut packed = decode_packed(
+        &mut input,
+        shape.file_len,
+        elements.iter().flatten().copied(),
+        &blocks_of,
+    )?
+    .into_iter();
     let ordinary_fields: Vec<usize> = (0..elements.len())
         .filter(|i| elements[*i].is_none())
         .map(|i| (shape.leaves)(i))
@@ -140,6 +163,7 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
 
 fn decode_packed(
     input: &mut Input<'_>,
+    file_len: u64,
     elements: impl Iterator<Item = ElementType>,
     blocks_of: &[usize],
 ) -> Result<Vec<PackedColumn>> {
@@ -157,7 +181,8 @@ fn decode_packed(
         .map(f64::from_bits);
 
     let per_column = sum(blocks_of)?;
-    let mut blocks = decode_blocks(input, n.checked_mul(per_column).ok_or_else(cut)?)?.into_iter();
+    let mut blocks =
+        decode_blocks(input, file_len, n.checked_mul(per_column).ok_or_else(cut)?)?.into_iter();
     (0..n)
         .map(|i| {
             Ok(PackedColumn {
@@ -179,7 +204,7 @@ fn decode_packed(
         .collect()
 }
 
-fn decode_blocks(input: &mut Input<'_>, n: usize) -> Result<Vec<Block>> {
+fn decode_blocks(input: &mut Input<'_>, file_len: u64, n: usize) -> Result<Vec<Block>> {
     let tags = input.bytes(n)?.to_vec();
     let payload_lens = input.varints(n)?;
     let overheads = input.varints(n)?;
@@ -190,6 +215,14 @@ fn decode_blocks(input: &mut Input<'_>, n: usize) -> Result<Vec<Block>> {
     let mut mins = input.words(ordered)?.into_iter();
     let mut maxs = input.words(ordered)?.into_iter();
     let checksums = input.words(n)?;
+    let counts = nulls.iter().chain(&nans).chain(&outliers);
+    if counts.into_iter().any(|count| *count > MAX_BLOCK_VALUES) {
+        return Err(cut());
+    }
+    let lens = payload_lens.iter().chain(&overheads);
+    if lens.into_iter().any(|len| *len as u64 > file_len) {
+        return Err(cut());
+    }
     (0..n)
         .map(|i| {
             Ok(Block {
@@ -226,6 +259,14 @@ fn decode_ordinary(
     let lens = input.varints(n)?;
     let rows = input.varints(n)?;
     let checksums = input.words(n)?;
+    // What their sums are checked against fits 32 bits as well.
+    if lens
+        .iter()
+        .chain(&rows)
+        .any(|number| u32::try_from(*number).is_err())
+    {
+        return Err(cut());
+    }
     let mut pages = (0..n).map(|i| Page {
         len: lens[i],
         rows: rows[i],

@@ -77,6 +77,7 @@ impl Layout {
         data_end: u64,
     ) -> Result<Self> {
         let schema = virtual_schema(physical, &index)?;
+        check_overlap(physical)?;
         let mut builder = Builder {
             index: &index,
             data_end,
@@ -140,11 +141,8 @@ impl Layout {
             ARROW_SCHEMA_META_KEY.to_owned(),
             encode_arrow_schema(&index.schema),
         );
-        let created_by = physical
-            .file_metadata()
-            .created_by()
-            .unwrap_or_default()
-            .to_owned();
+        // Not that of packed files, by which a damaged one is told.
+        let created_by = format!("tolerant-virtual version {}", env!("CARGO_PKG_VERSION"));
         let metadata = footer::metadata(
             schema,
             created_by,
@@ -213,6 +211,21 @@ impl Layout {
         let footer = Bytes::from(footer::serialize((*self.metadata).clone(), self.pages_end)?);
         Ok(self.footer.get_or_init(|| footer).clone())
     }
+}
+
+/// No two column chunks may share bytes.
+fn check_overlap(physical: &ParquetMetaData) -> Result<()> {
+    let chunks = physical
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns);
+    let mut ranges = chunks.map(footer::byte_range).collect::<Result<Vec<_>>>()?;
+    ranges.sort_unstable();
+    let overlap = |pair: &[(u64, u64)]| pair[0].0.saturating_add(pair[0].1) > pair[1].0;
+    if ranges.windows(2).any(overlap) {
+        return Err(FileError::corrupt("column chunks overlap"));
+    }
+    Ok(())
 }
 
 /// The schema that readers see: packed fields as parquet-rs would write them, REQUIRED where the

@@ -98,6 +98,23 @@ fn packed(
         .with_offset_index_policy(PageIndexPolicy::Skip);
     reader.try_parse_sized(&sealed, len)?;
     let metadata = reader.finish()?;
+    let index = &sealed[..(index_end - seal.index_offset) as usize];
+    Ok(Step::Done(Opened::Packed(Arc::new(layout(
+        &metadata,
+        index,
+        len,
+        seal.index_offset,
+    )?))))
+}
+
+/// The layout of a file of `len` bytes, from its footer and the bytes of its index, which starts at
+/// `data_end`. Writers call it too, so that what they finish can be opened.
+pub(super) fn layout(
+    metadata: &ParquetMetaData,
+    index: &[u8],
+    len: u64,
+    data_end: u64,
+) -> Result<Layout> {
     let row_groups = metadata
         .row_groups()
         .iter()
@@ -107,18 +124,20 @@ fn packed(
     let schema = metadata.file_metadata().schema_descr();
     let mut leaves = vec![0; schema.root_schema().get_fields().len()];
     (0..schema.num_columns()).for_each(|leaf| leaves[schema.get_column_root_idx(leaf)] += 1);
+    let rows = row_groups
+        .iter()
+        .try_fold(0usize, |sum, rows| sum.checked_add(*rows));
+    if rows.is_none_or(|rows| i64::try_from(rows).is_err()) {
+        return Err(FileError::corrupt("more rows than can be counted"));
+    }
     let shape = Shape {
         row_groups: &row_groups,
+        fields: leaves.len(),
         leaves: &|field| leaves.get(field).copied().unwrap_or(0),
         file_len: len,
     };
-    let index = index_codec::decode(&sealed[..(index_end - seal.index_offset) as usize], &shape)?;
-    Ok(Step::Done(Opened::Packed(Arc::new(Layout::new(
-        &metadata,
-        index,
-        len,
-        seal.index_offset,
-    )?))))
+    let index = index_codec::decode(index, &shape)?;
+    Layout::new(metadata, index, len, data_end)
 }
 
 fn ordinary(len: u64, tail: &Bytes) -> Result<Step> {

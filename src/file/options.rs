@@ -11,7 +11,7 @@ pub const DEFAULT_BLOCK_ROWS: usize = 65_536;
 /// Rows of a row group unless told otherwise.
 pub const DEFAULT_ROW_GROUP_ROWS: usize = 4 * DEFAULT_BLOCK_ROWS;
 /// Raw bytes that a row group of the default size stays below: a writer holds one in memory.
-const ROW_GROUP_BYTES: usize = 256 << 20;
+pub(super) const ROW_GROUP_BYTES: usize = 256 << 20;
 /// A block of the default size is not cut below this, however wide the table.
 const LEAST_BLOCK_ROWS: usize = 4096;
 

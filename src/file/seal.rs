@@ -50,7 +50,10 @@ pub(super) fn close(tail: &mut [u8], seal: Seal) -> Result<()> {
 /// # Errors
 /// [`FileError::Corrupt`] for an entry that cannot be read.
 pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
-    let Some(at) = rfind(footer, MARKER.as_bytes()) else {
+    // As Thrift frames the value: field 2, a string of 52 bytes. Other text of a footer, such as a
+    // column's name, may hold the marker too.
+    let framed = [b"\x18\x34", MARKER.as_bytes()].concat();
+    let Some(at) = rfind(footer, &framed).map(|at| at + 2) else {
         return Ok(None);
     };
     let digits = |start: usize| {

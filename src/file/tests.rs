@@ -276,3 +276,85 @@ fn schema_survives() {
     let (bytes, _) = pack(&batch, WriterOptions::new());
     assert_eq!(read(&bytes).schema(), schema);
 }
+
+/// What a writer finishes can be opened; what could not be is refused.
+#[test]
+fn nothing_is_finished_that_cannot_be_opened() {
+    let array: ArrayRef = Arc::new(Float32Array::from(vec![1.0, 2.0]));
+    let field = Field::new("x", DataType::Float32, true);
+    let with_metadata = |bytes: usize| {
+        let metadata = [("notes".to_owned(), "again ".repeat(bytes / 6))];
+        let schema = Schema::new_with_metadata(vec![field.clone()], metadata.into());
+        RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(&array)]).unwrap()
+    };
+    let large = with_metadata(10 << 20);
+    let (bytes, _) = pack(&large, WriterOptions::new());
+    assert_eq!(read(&bytes).schema(), large.schema());
+
+    let huge = with_metadata(100 << 20);
+    let mut writer = Writer::try_new(Vec::new(), huge.schema(), WriterOptions::new()).unwrap();
+    writer.write(&huge).unwrap();
+    assert!(writer.close().is_err());
+
+    for bound in [
+        ErrorBound::Rel(2.0),
+        ErrorBound::Rel(f64::NAN),
+        ErrorBound::Abs(-1.0),
+    ] {
+        let options = WriterOptions::new().with_bound(bound);
+        assert!(Writer::try_new(Vec::new(), large.schema(), options).is_err(), "{bound}");
+        let options = WriterOptions::new().with_column_bound("x", bound);
+        assert!(Writer::try_new(Vec::new(), large.schema(), options).is_err(), "{bound}");
+    }
+}
+
+#[test]
+fn types_that_parquet_does_not_give_back_are_refused() {
+    let runs = DataType::RunEndEncoded(
+        Arc::new(Field::new("run_ends", DataType::Int32, false)),
+        Arc::new(Field::new("values", DataType::Utf8, true)),
+    );
+    let views = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8View));
+    for data_type in [runs, views] {
+        let schema = Arc::new(Schema::new(vec![Field::new("x", data_type, true)]));
+        let Err(error) = Writer::try_new(Vec::new(), schema, WriterOptions::new()) else {
+            panic!("accepted")
+        };
+        assert!(error.to_string().contains("column \"x\""), "{error}");
+    }
+}
+
+/// The virtual file is an ordinary one to this library too, and so is one that speaks of us.
+#[test]
+fn ordinary_files_are_not_taken_for_packed_ones() {
+    let batch = table(100);
+    let (bytes, _) = pack(&batch, small_blocks());
+    let file = VirtualFile::new(Arc::new(bytes.clone())).unwrap();
+    let whole = file.read(0..file.len().unwrap()).unwrap();
+    assert_eq!(read(&whole).columns(), read(&bytes).columns());
+
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["TOLERANT1", "tolerant"]));
+    let batch = RecordBatch::try_from_iter([("TOLERANT1", names)]).unwrap();
+    let mut ordinary = Vec::new();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut ordinary, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    assert_eq!(read(&Bytes::from(ordinary)).columns(), batch.columns());
+}
+
+/// Memory is bounded by bytes where rows are large.
+#[test]
+fn large_rows_make_small_row_groups() {
+    let text = "x".repeat(1 << 20);
+    let strings: ArrayRef = Arc::new((0..20).map(|_| Some(text.as_str())).collect::<StringArray>());
+    let batch = RecordBatch::try_from_iter([("s", strings)]).unwrap();
+    let options = WriterOptions::new().with_block_rows(10);
+    let mut writer = Writer::try_new(Vec::new(), batch.schema(), options).unwrap();
+    (0..20).for_each(|_| writer.write(&batch).unwrap());
+    let (bytes, report) = writer.close().unwrap();
+    assert_eq!(report.rows, 400);
+    let opened = ReaderBuilder::new(Arc::new(Bytes::from(bytes))).unwrap();
+    assert_eq!(opened.opened().metadata().num_row_groups(), 2);
+    assert_eq!(opened.num_rows(), 400);
+}

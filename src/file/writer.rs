@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::{KeyValue, ParquetColumnIndex, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -19,10 +19,10 @@ use super::encode::{OrdinaryChunks, PackedChunk, ordinary_chunks, packed_chunk};
 use super::error::{FileError, Result};
 use super::footer;
 use super::index::{Index, IndexColumn, OrdinaryColumn, PackedColumn};
-use super::index_codec;
-use super::options::WriterOptions;
+use super::options::{ROW_GROUP_BYTES, WriterOptions};
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
+use super::{index_codec, open};
 
 /// Writes record batches to a packed file, in the manner of parquet's `ArrowWriter`.
 ///
@@ -56,6 +56,8 @@ pub struct Writer<W: Write + Send> {
     row_group_rows: usize,
     buffered: Vec<RecordBatch>,
     buffered_rows: usize,
+    /// Counted only where rows differ in size.
+    buffered_bytes: Option<u64>,
     row_groups: Vec<RowGroupMetaData>,
     column_index: ParquetColumnIndex,
 }
@@ -97,6 +99,10 @@ impl<W: Write + Send> Writer<W> {
             .iter()
             .map(|f| f.data_type().primitive_width().unwrap_or(16))
             .sum();
+        let varying = schema
+            .fields()
+            .iter()
+            .any(|f| f.data_type().primitive_width().is_none());
         let (block_rows, row_group_rows) = options.rows(row_bytes)?;
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
         let physical_schema = footer::physical_schema(&parquet_schema, |i| {
@@ -119,6 +125,7 @@ impl<W: Write + Send> Writer<W> {
             row_group_rows,
             buffered: Vec::new(),
             buffered_rows: 0,
+            buffered_bytes: varying.then_some(0),
             row_groups: Vec::new(),
             column_index: Vec::new(),
         })
@@ -132,11 +139,23 @@ impl<W: Write + Send> Writer<W> {
         self.check_batch(batch)?;
         let mut offset = 0;
         while offset < batch.num_rows() {
-            let rows = (batch.num_rows() - offset).min(self.row_group_rows - self.buffered_rows);
-            self.buffered.push(batch.slice(offset, rows));
+            let mut rows =
+                (batch.num_rows() - offset).min(self.row_group_rows - self.buffered_rows);
+            if self.buffered_bytes.is_some() {
+                rows = rows.min(self.block_rows - self.buffered_rows % self.block_rows);
+            }
+            let slice = batch.slice(offset, rows);
+            if let Some(bytes) = &mut self.buffered_bytes {
+                *bytes += slice.columns().iter().map(raw_bytes).sum::<u64>();
+            }
+            self.buffered.push(slice);
             self.buffered_rows += rows;
             offset += rows;
-            if self.buffered_rows == self.row_group_rows {
+            let heavy = self
+                .buffered_bytes
+                .is_some_and(|bytes| bytes >= ROW_GROUP_BYTES as u64)
+                && self.buffered_rows.is_multiple_of(self.block_rows);
+            if self.buffered_rows == self.row_group_rows || heavy {
                 self.flush_row_group()?;
             }
         }
@@ -181,6 +200,9 @@ impl<W: Write + Send> Writer<W> {
             None,
         );
         let footer_offset = self.position + tail.len() as u64;
+        // What cannot be opened must not be finished: a schema beyond what readers take, say.
+        open::layout(&metadata, &tail, footer_offset, self.position)
+            .map_err(|error| error.at("this table cannot be packed"))?;
         tail.extend(footer::serialize(metadata, footer_offset)?);
         seal::close(&mut tail, seal)?;
         self.sink
@@ -228,6 +250,7 @@ impl<W: Write + Send> Writer<W> {
     fn flush_row_group(&mut self) -> Result<()> {
         let batches = std::mem::take(&mut self.buffered);
         let rows = std::mem::take(&mut self.buffered_rows);
+        self.buffered_bytes = self.buffered_bytes.map(|_| 0);
         let block_rows = self.block_rows;
         let chunks: Vec<Chunk> = self
             .columns
@@ -424,7 +447,18 @@ fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Result<()> {
             "there is no column named {missing:?}"
         )));
     }
+    options.default_bound().checked()?;
     for field in schema.fields() {
+        if let Some(bound) = options.bound_of(field.name()) {
+            bound.checked()?;
+        }
+        if !reads_back(field.data_type()) {
+            return Err(FileError::invalid(format!(
+                "column {:?} is of type {}, which Parquet does not give back; cast it to its value type first",
+                field.name(),
+                field.data_type()
+            )));
+        }
         if let Some(bound) = options.bound_of(field.name())
             && !bound.is_exact()
             && !is_float(field.data_type())
@@ -437,4 +471,24 @@ fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether parquet-rs reads the type back that it writes: it does not decode into runs, nor into
+/// dictionaries but for those of strings, bytes and plain numbers.
+fn reads_back(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::RunEndEncoded(_, _) => false,
+        DataType::Dictionary(_, values) => match values.as_ref() {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => true,
+            values => values.is_integer() || is_float(values),
+        },
+        DataType::Struct(fields) => fields.iter().all(|field| reads_back(field.data_type())),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => reads_back(field.data_type()),
+        _ => true,
+    }
 }
