@@ -302,9 +302,15 @@ fn nothing_is_finished_that_cannot_be_opened() {
         ErrorBound::Abs(-1.0),
     ] {
         let options = WriterOptions::new().with_bound(bound);
-        assert!(Writer::try_new(Vec::new(), large.schema(), options).is_err(), "{bound}");
+        assert!(
+            Writer::try_new(Vec::new(), large.schema(), options).is_err(),
+            "{bound}"
+        );
         let options = WriterOptions::new().with_column_bound("x", bound);
-        assert!(Writer::try_new(Vec::new(), large.schema(), options).is_err(), "{bound}");
+        assert!(
+            Writer::try_new(Vec::new(), large.schema(), options).is_err(),
+            "{bound}"
+        );
     }
 }
 
@@ -347,7 +353,11 @@ fn ordinary_files_are_not_taken_for_packed_ones() {
 #[test]
 fn large_rows_make_small_row_groups() {
     let text = "x".repeat(1 << 20);
-    let strings: ArrayRef = Arc::new((0..20).map(|_| Some(text.as_str())).collect::<StringArray>());
+    let strings: ArrayRef = Arc::new(
+        (0..20)
+            .map(|_| Some(text.as_str()))
+            .collect::<StringArray>(),
+    );
     let batch = RecordBatch::try_from_iter([("s", strings)]).unwrap();
     let options = WriterOptions::new().with_block_rows(10);
     let mut writer = Writer::try_new(Vec::new(), batch.schema(), options).unwrap();

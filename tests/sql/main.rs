@@ -2,6 +2,7 @@
 
 mod answers;
 mod common;
+mod nan;
 mod parts;
 mod pruning;
 mod query;
