@@ -1,5 +1,6 @@
 //! The writer of packed files.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
@@ -12,14 +13,15 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescPtr;
 use rayon::prelude::*;
 
-use crate::codec::{ErrorBound, ValueRange};
+use crate::codec::{self, Effort, ErrorBound, Plan, Search, ValueRange};
 
 use super::column::{element_type, is_float, raw_bytes};
-use super::encode::{OrdinaryChunks, PackedChunk, ordinary_chunks, packed_chunk};
 use super::error::{FileError, Result};
 use super::footer;
 use super::index::{Index, IndexColumn, OrdinaryColumn, PackedColumn};
 use super::options::{ROW_GROUP_BYTES, WriterOptions};
+use super::ordinary::{OrdinaryChunks, ordinary_chunks};
+use super::packed::{PackedChunk, PreparedChunk, concatenated};
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
 use super::{index_codec, open};
@@ -54,6 +56,8 @@ pub struct Writer<W: Write + Send> {
     columns: Vec<Column>,
     block_rows: usize,
     row_group_rows: usize,
+    effort: Effort,
+    search: Search,
     buffered: Vec<RecordBatch>,
     buffered_rows: usize,
     /// Counted only where rows differ in size.
@@ -78,6 +82,12 @@ enum State {
         index: PackedColumn,
     },
     Ordinary(OrdinaryColumn),
+}
+
+/// A column of one row group, to be encoded.
+enum Prepared {
+    Packed(PreparedChunk),
+    Ordinary(ArrayRef),
 }
 
 /// A column of one row group, encoded.
@@ -123,6 +133,8 @@ impl<W: Write + Send> Writer<W> {
             columns,
             block_rows,
             row_group_rows,
+            effort: options.effort(),
+            search: options.search(),
             buffered: Vec::new(),
             buffered_rows: 0,
             buffered_bytes: varying.then_some(0),
@@ -187,6 +199,7 @@ impl<W: Write + Send> Writer<W> {
         };
         let mut tail = index_codec::encode(&index)?;
         let seal = Seal {
+            version: seal::VERSION,
             index_offset: self.position,
             index_len: tail.len() as u64,
         };
@@ -201,7 +214,7 @@ impl<W: Write + Send> Writer<W> {
         );
         let footer_offset = self.position + tail.len() as u64;
         // What cannot be opened must not be finished: a schema beyond what readers take, say.
-        open::layout(&metadata, &tail, footer_offset, self.position)
+        open::layout(&metadata, &tail, footer_offset, seal)
             .map_err(|error| error.at("this table cannot be packed"))?;
         tail.extend(footer::serialize(metadata, footer_offset)?);
         seal::close(&mut tail, seal)?;
@@ -247,12 +260,10 @@ impl<W: Write + Send> Writer<W> {
         Ok(())
     }
 
-    fn flush_row_group(&mut self) -> Result<()> {
-        let batches = std::mem::take(&mut self.buffered);
-        let rows = std::mem::take(&mut self.buffered_rows);
-        self.buffered_bytes = self.buffered_bytes.map(|_| 0);
-        let block_rows = self.block_rows;
-        let chunks: Vec<Chunk> = self
+    /// Encodes a row group: its columns to integers, all of them to plans, and those to chunks.
+    fn encode(&mut self, batches: Vec<RecordBatch>) -> Result<Vec<Chunk>> {
+        let (block_rows, effort) = (self.block_rows, self.effort);
+        let prepared: Vec<Prepared> = self
             .columns
             .par_iter_mut()
             .enumerate()
@@ -261,13 +272,46 @@ impl<W: Write + Send> Writer<W> {
                     .iter()
                     .map(|batch| Arc::clone(batch.column(i)))
                     .collect();
-                let name = column.field.name().clone();
-                column
-                    .encode(&arrays, block_rows)
-                    .map_err(|error| error.at(format!("column {name:?}")))
+                let named =
+                    |error: FileError| error.at(format!("column {:?}", column.field.name()));
+                let array = concatenated(&arrays).map_err(named)?;
+                column.prepare(array, block_rows)
             })
             .collect::<Result<_>>()?;
         drop(batches);
+        let integers: Vec<_> = prepared
+            .par_iter()
+            .map(|prepared| match prepared {
+                Prepared::Packed(chunk) => chunk.integers(),
+                Prepared::Ordinary(_) => None,
+            })
+            .collect();
+        let pieces: Vec<Option<Vec<&[i32]>>> = integers
+            .iter()
+            .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
+            .collect();
+        let plans = codec::plan(&pieces, self.search);
+        drop(pieces);
+        self.columns
+            .par_iter_mut()
+            .zip(&plans)
+            .zip(&prepared)
+            .map(|((column, plan), prepared)| {
+                let references = plan.references.iter();
+                let references: Option<Vec<_>> =
+                    references.map(|i| integers[*i].as_deref()).collect();
+                // Plans refer to columns that have integers.
+                let references = references.unwrap_or_default();
+                column.encode(prepared, plan, &references, block_rows, effort)
+            })
+            .collect()
+    }
+
+    fn flush_row_group(&mut self) -> Result<()> {
+        let batches = std::mem::take(&mut self.buffered);
+        let rows = std::mem::take(&mut self.buffered_rows);
+        self.buffered_bytes = self.buffered_bytes.map(|_| 0);
+        let chunks = self.encode(batches)?;
 
         let mut leaves = self.physical_schema.columns().iter();
         let mut metadata = Vec::with_capacity(leaves.len());
@@ -341,6 +385,7 @@ impl Column {
                     abs_bounds: Vec::new(),
                     max_error: 0.0,
                     row_groups: Vec::new(),
+                    references: Vec::new(),
                 };
                 State::Packed { declared, index }
             }
@@ -354,30 +399,48 @@ impl Column {
         }
     }
 
-    fn encode(&mut self, arrays: &[ArrayRef], block_rows: usize) -> Result<Chunk> {
-        self.raw_bytes += arrays.iter().map(raw_bytes).sum::<u64>();
-        self.nulls += arrays
-            .iter()
-            .map(|array| array.null_count() as u64)
-            .sum::<u64>();
-        match &mut self.state {
-            State::Packed { declared, index } => {
-                let mut chunk =
-                    packed_chunk(&self.field, arrays, index.bound, *declared, block_rows)?;
-                self.range = self.range.union(&chunk.range);
-                index.range = declared.unwrap_or(self.range);
+    fn prepare(&mut self, array: ArrayRef, block_rows: usize) -> Result<Prepared> {
+        self.raw_bytes += raw_bytes(&array);
+        self.nulls += array.null_count() as u64;
+        let State::Packed { declared, index } = &mut self.state else {
+            return Ok(Prepared::Ordinary(array));
+        };
+        let chunk = PreparedChunk::new(array, index.bound, *declared, block_rows)
+            .map_err(|error| error.at(format!("column {:?}", self.field.name())))?;
+        self.range = self.range.union(&chunk.range);
+        index.range = declared.unwrap_or(self.range);
+        // A bound that never changes is stored once.
+        if index.abs_bounds.is_empty()
+            || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
+        {
+            index.abs_bounds.push(chunk.abs_bound);
+        }
+        Ok(Prepared::Packed(chunk))
+    }
+
+    fn encode(
+        &mut self,
+        prepared: &Prepared,
+        plan: &Plan,
+        references: &[&[Cow<'_, [i32]>]],
+        block_rows: usize,
+        effort: Effort,
+    ) -> Result<Chunk> {
+        let named = |error: FileError| error.at(format!("column {:?}", self.field.name()));
+        match (prepared, &mut self.state) {
+            (Prepared::Packed(prepared), State::Packed { index, .. }) => {
+                let mut chunk = prepared
+                    .encode(&self.field, plan, references, effort)
+                    .map_err(named)?;
                 index.max_error = index.max_error.max(chunk.max_error);
-                // A bound that never changes is stored once.
-                if index.abs_bounds.is_empty()
-                    || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
-                {
-                    index.abs_bounds.push(chunk.abs_bound);
-                }
                 index.row_groups.push(std::mem::take(&mut chunk.blocks));
+                index.references.push(std::mem::take(&mut chunk.references));
                 Ok(Chunk::Packed(chunk))
             }
-            State::Ordinary(index) => {
-                let mut chunks = ordinary_chunks(&self.field, arrays, block_rows)?;
+            (Prepared::Ordinary(array), State::Ordinary(index)) => {
+                let mut chunks =
+                    ordinary_chunks(&self.field, std::slice::from_ref(array), block_rows)
+                        .map_err(named)?;
                 let pages = chunks
                     .leaves
                     .iter_mut()
@@ -385,6 +448,7 @@ impl Column {
                 index.row_groups.push(pages.collect());
                 Ok(Chunk::Ordinary(chunks))
             }
+            _ => Err(FileError::invalid("a column changed its kind")),
         }
     }
 
