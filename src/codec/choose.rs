@@ -60,7 +60,7 @@ pub(super) fn lossless_may_be_smaller<F: Float, Q: Quantum>(
 }
 
 /// `count` runs of consecutive values, spread evenly; all values where they are few.
-fn runs<T>(values: &[T], count: usize) -> impl Iterator<Item = &[T]> {
+pub(super) fn runs<T>(values: &[T], count: usize) -> impl Iterator<Item = &[T]> {
     let (run, count) = if values.len() <= RUN * count {
         (values.len(), 1)
     } else {

@@ -56,7 +56,7 @@ fn phase<F: Float>(values: &[F], step: f64) -> u8 {
             (low.min(*x), high.max(*x))
         });
     let levels = (high - low) / step;
-    if zeros * 64 > sample.len() || levels.is_nan() || levels > (MAX_LEVELS - 3) as f64 {
+    if zeros * 8 > sample.len() || levels.is_nan() || levels > (MAX_LEVELS - 3) as f64 {
         return 0;
     }
     let base = (low / step).floor() - 1.0;

@@ -40,6 +40,8 @@ mod graph;
 mod grid;
 mod histogram;
 mod integers;
+mod interpolation;
+mod linear;
 mod model;
 mod payload;
 mod quantize;

@@ -67,11 +67,6 @@ impl<'a> Model<'a> {
         matches!(self.alphabet, Alphabet::Tokens { .. })
     }
 
-    /// Whether no context matters.
-    pub(super) fn is_free(&self) -> bool {
-        self.clusters.counts.len() == 1
-    }
-
     /// Bits of the coding, about.
     pub(super) fn bits(&self) -> f32 {
         let extra: u64 = (0..self.alphabet.symbols())

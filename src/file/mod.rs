@@ -29,6 +29,8 @@ mod statistics;
 mod tests;
 #[cfg(test)]
 mod tests_forged;
+#[cfg(test)]
+mod tests_references;
 mod virtual_file;
 mod writer;
 
