@@ -78,6 +78,33 @@ pub(super) fn write(
     out.extend_from_slice(&best);
 }
 
+/// As [`write`], for integers that are the values themselves: these recur in ways that quanta do
+/// not, so that more is tried.
+pub(super) fn write_exact(
+    integers: &[i32],
+    plan: &Plan,
+    references: &[&[i32]],
+    effort: Effort,
+    out: &mut Vec<u8>,
+) {
+    let mut best = Vec::new();
+    write(integers, plan, references, effort, &mut best);
+    if effort == Effort::Fast {
+        out.extend_from_slice(&best);
+        return;
+    }
+    let mut searched = vec![Transform::None.tag() | CODER_STREAM << 4];
+    stream::write(integers, Delta::Search, &mut searched);
+    best = shorter(best, searched);
+    let level = if effort == Effort::Small { 19 } else { 9 };
+    for transform in [Transform::None, Transform::Delta(1)] {
+        let mut repeated = vec![transform.tag() | CODER_STREAM << 4];
+        stream::write_zstd(&transform.apply(integers, &[]), level, &mut repeated);
+        best = shorter(best, repeated);
+    }
+    out.extend_from_slice(&best);
+}
+
 fn write_stream(transform: &Transform, residuals: &[i32], level: usize, out: &mut Vec<u8>) {
     out.push(transform.tag() | CODER_STREAM << 4);
     transform.write(out);
@@ -116,13 +143,9 @@ fn best_model<'a>(
     context: &'a Context,
     references: &[&[i32]],
 ) -> Option<Model<'a>> {
-    let model = Model::new(residuals, context, references);
-    if context.is_empty() {
-        return model;
-    }
-    match (model, Model::new(residuals, Context::NONE, &[])) {
-        (Some(model), Some(alone)) if model.bits() > CONTEXT_WORTH * alone.bits() => Some(alone),
-        (model, alone) => model.or(alone),
+    match Model::new(residuals, context, references) {
+        Some(model) => Some(model.or_free(CONTEXT_WORTH)),
+        None => Model::new(residuals, Context::NONE, &[]),
     }
 }
 

@@ -103,7 +103,9 @@ pub(super) struct Cost {
 }
 
 const PRIOR: f32 = 0.08;
-const MAX_CELLS: usize = 1 << 18;
+/// Pairs of a context and a symbol, at most, for each row of the sample: beyond, chance is all there
+/// is to see.
+const CELLS_A_ROW: usize = 8;
 
 impl Cost {
     pub(super) fn new(rows: usize) -> Self {
@@ -124,7 +126,7 @@ impl Cost {
     ) -> f32 {
         let size = symbols.size;
         let contexts = context.size(size);
-        if contexts > MAX_CONTEXTS || contexts * size > MAX_CELLS {
+        if contexts > MAX_CONTEXTS || contexts * size > CELLS_A_ROW * symbols.symbols.len() {
             return f32::INFINITY;
         }
         let rows = context.rows(references);

@@ -6,7 +6,7 @@
 //! in Chow and Liu's trees (IEEE Trans. Inf. Theory 14, 1968); last, each column tries its
 //! strongest partners for real.
 
-use super::context::{Buckets, Context, MAX_REFERENCES};
+use super::context::{Buckets, Context, MAX_REFERENCES, Span};
 use super::effort::Effort;
 use super::estimate::{Cost, RUN, Sample, Symbols};
 use super::graph::Graph;
@@ -109,6 +109,8 @@ struct Column {
     bits: f32,
     /// Coarse residuals of some rows, for [`pairs`].
     coarse: Vec<u8>,
+    /// Of its integers, and of their differences.
+    spans: [Span; 2],
 }
 
 impl Column {
@@ -116,7 +118,9 @@ impl Column {
         let sample = Sample::of(pieces, search.sample);
         let (bits, plan) = alone(&sample, search.previous, cost);
         let coarse = coarse(&sample.symbols(&plan.transform, &[]));
+        let spans = [false, true].map(|difference| Span::of(&sample.integers, difference));
         Self {
+            spans,
             rows: pieces.iter().map(|piece| piece.len()).sum(),
             sample,
             plan,
@@ -447,7 +451,9 @@ impl Trial<'_> {
             let samples = samples(self.columns, &all)?;
             let buckets = by.iter().filter_map(|(j, most)| {
                 let at = all.iter().position(|reference| reference == j)?;
-                Some(Buckets::of(at, transform.is_ordered(), samples[at], *most))
+                let difference = transform.is_ordered();
+                let span = self.columns[*j].as_ref()?.spans[usize::from(difference)];
+                Some(Buckets::of(at, difference, span, *most))
             });
             let context = Context {
                 buckets: buckets.collect(),
