@@ -1,0 +1,194 @@
+//! What a method of the comparison is: a name, and functions from columns to bytes and back.
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Float32Type;
+
+use crate::data::{Cell, Result};
+
+/// Factors on the bound that are tried, in this order, where a peer breaks the bound as asked.
+const TIGHTENED: &[f64] = &[1.0, 0.999_999, 0.999_99, 0.9999, 0.999, 0.99, 0.9];
+
+/// One compressor in one mode.
+pub struct Method {
+    /// The compressor, under which modes compete.
+    pub family: &'static str,
+    pub mode: String,
+    pub any_order: bool,
+    /// Gives the same bytes at every bound; measured once a table.
+    pub lossless: bool,
+    pub factors: Factors,
+    pub codec: Codec,
+}
+
+/// Which multiples of the bound a method is given.
+#[derive(Clone, Copy)]
+pub struct Factors {
+    pub tried: &'static [f64],
+    /// Whether the first is reported though it breaks the bound. A search reports its result only.
+    pub report_first: bool,
+}
+
+impl Factors {
+    /// The bound itself; where that is broken, a little less as well.
+    pub const BOUND: Factors = Factors {
+        tried: TIGHTENED,
+        report_first: true,
+    };
+    /// The bound itself.
+    pub const EXACTLY: Factors = Factors {
+        tried: &[1.0],
+        report_first: true,
+    };
+
+    /// The first of these, largest first, that keeps the bound.
+    pub const fn search(tried: &'static [f64]) -> Factors {
+        Factors {
+            tried,
+            report_first: false,
+        }
+    }
+}
+
+type TuneColumn = fn(&[f32], f64) -> f64;
+type EncodeColumn = Box<dyn Fn(&[f32], f64) -> Result<Vec<u8>>>;
+type DecodeColumn = Box<dyn Fn(&[u8], usize, f64) -> Result<Vec<f32>>>;
+type EncodeMatrix = Box<dyn Fn(&[f32], [usize; 2], f64) -> Result<Vec<u8>>>;
+type DecodeMatrix = Box<dyn Fn(&[u8], [usize; 2], f64) -> Result<Vec<f32>>>;
+type EncodeTable = Box<dyn Fn(&Cell) -> Result<Vec<u8>>>;
+type DecodeTable = Box<dyn Fn(&[u8]) -> Result<Decoded>>;
+
+pub enum Codec {
+    /// Each column by itself.
+    Columns {
+        /// From a column and its bound to the parameter that `encode` and `decode` take. Not timed.
+        tune: TuneColumn,
+        encode: EncodeColumn,
+        decode: DecodeColumn,
+    },
+    /// All columns as one 2-D array, each divided by its bound, so that one bound holds for all.
+    /// Normalizing is not timed.
+    Matrix {
+        /// Columns of the table are rows of the array.
+        transposed: bool,
+        encode: EncodeMatrix,
+        decode: DecodeMatrix,
+    },
+    /// A whole file.
+    Table {
+        encode: EncodeTable,
+        decode: DecodeTable,
+    },
+}
+
+/// The parameter is the bound.
+pub fn bound_itself(_: &[f32], bound: f64) -> f64 {
+    bound
+}
+
+impl Method {
+    pub fn columns(
+        family: &'static str,
+        mode: impl Into<String>,
+        encode: impl Fn(&[f32], f64) -> Result<Vec<u8>> + 'static,
+        decode: impl Fn(&[u8], usize, f64) -> Result<Vec<f32>> + 'static,
+    ) -> Self {
+        let codec = Codec::Columns {
+            tune: bound_itself,
+            encode: Box::new(encode),
+            decode: Box::new(decode),
+        };
+        Self::new(family, mode, Factors::BOUND, codec)
+    }
+
+    pub fn matrix(
+        family: &'static str,
+        mode: impl Into<String>,
+        transposed: bool,
+        encode: impl Fn(&[f32], [usize; 2], f64) -> Result<Vec<u8>> + 'static,
+        decode: impl Fn(&[u8], [usize; 2], f64) -> Result<Vec<f32>> + 'static,
+    ) -> Self {
+        let codec = Codec::Matrix {
+            transposed,
+            encode: Box::new(encode),
+            decode: Box::new(decode),
+        };
+        Self::new(family, mode, Factors::BOUND, codec)
+    }
+
+    pub fn table(
+        family: &'static str,
+        mode: impl Into<String>,
+        encode: impl Fn(&Cell) -> Result<Vec<u8>> + 'static,
+        decode: impl Fn(&[u8]) -> Result<Decoded> + 'static,
+    ) -> Self {
+        let codec = Codec::Table {
+            encode: Box::new(encode),
+            decode: Box::new(decode),
+        };
+        Self::new(family, mode, Factors::EXACTLY, codec)
+    }
+
+    fn new(family: &'static str, mode: impl Into<String>, factors: Factors, codec: Codec) -> Self {
+        Self {
+            family,
+            mode: mode.into(),
+            any_order: false,
+            lossless: false,
+            factors,
+            codec,
+        }
+    }
+
+    /// Gives each column a parameter of its own, found by `tune` so that the bound is kept.
+    pub fn tuned(mut self, by: TuneColumn) -> Self {
+        if let Codec::Columns { tune, .. } = &mut self.codec {
+            *tune = by;
+        }
+        self.factors = Factors::EXACTLY;
+        self
+    }
+
+    pub fn with_factors(mut self, factors: Factors) -> Self {
+        self.factors = factors;
+        self
+    }
+
+    pub fn lossless(mut self) -> Self {
+        self.lossless = true;
+        self.factors = Factors::EXACTLY;
+        self
+    }
+
+    pub fn any_order(mut self, any: bool) -> Self {
+        self.any_order = any;
+        self
+    }
+}
+
+/// Columns as a method gives them back; turning them into vectors is not timed.
+pub enum Decoded {
+    Columns(Vec<Vec<f32>>),
+    Batches(Vec<RecordBatch>),
+}
+
+impl Decoded {
+    /// # Errors
+    /// Where a column is not float32.
+    pub fn into_columns(self) -> Result<Vec<Vec<f32>>> {
+        let batches = match self {
+            Self::Columns(columns) => return Ok(columns),
+            Self::Batches(batches) => batches,
+        };
+        let width = batches.first().map_or(0, RecordBatch::num_columns);
+        let mut columns = vec![Vec::new(); width];
+        for batch in &batches {
+            for (column, array) in columns.iter_mut().zip(batch.columns()) {
+                let array = array
+                    .as_primitive_opt::<Float32Type>()
+                    .ok_or_else(|| format!("decoded to {}, not float32", array.data_type()))?;
+                column.extend_from_slice(array.values());
+            }
+        }
+        Ok(columns)
+    }
+}
