@@ -11,6 +11,7 @@ command -v pkg-config >/dev/null || missing="$missing pkg-config"
 command -v c++ >/dev/null || missing="$missing g++"
 find /usr/lib /usr/local/lib -name 'libclang*.so*' ! -name 'libclang-cpp*' 2>/dev/null | grep -q . ||
     missing="$missing libclang-dev"
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -e /usr/include/zstd.h ] || missing="$missing libzstd-dev"
 if [ -n "$missing" ]; then
     echo "installing$missing" >&2
@@ -20,6 +21,17 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
     $sudo apt-get install -y -qq $missing >&2
 fi
+
+# SZ3's newest release comes as a wheel.
+venv=${COMPARE_VENV:-$here/target/venv}
+if [ -z "${COMPARE_PYTHON:-}" ]; then
+    COMPARE_PYTHON=$venv/bin/python
+    if ! "$COMPARE_PYTHON" -c 'import pysz' 2>/dev/null; then
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install -q pysz==1.1.0
+    fi
+fi
+export COMPARE_PYTHON
 
 export RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1
 exec cargo run --release --locked --manifest-path "$here/Cargo.toml" -- "$@"

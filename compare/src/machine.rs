@@ -1,6 +1,7 @@
 //! Where the comparison ran, and which versions of the peers it ran.
 
 use std::fs;
+use std::process::Command;
 
 use serde::Serialize;
 
@@ -56,11 +57,18 @@ pub fn versions() -> Vec<(String, String)> {
             Some((field("name")?, field("version")?))
         })
         .collect();
-    REPORTED
-        .iter()
-        .filter_map(|&wanted| {
-            let (name, version) = packages.iter().find(|(name, _)| *name == wanted)?;
-            Some((name.to_string(), version.to_string()))
-        })
-        .collect()
+    let crates = REPORTED.iter().filter_map(|&wanted| {
+        let (name, version) = packages.iter().find(|(name, _)| *name == wanted)?;
+        Some((name.to_string(), version.to_string()))
+    });
+    crates.chain(pysz_version()).collect()
+}
+
+/// Of the wheel that SZ3 is taken from.
+fn pysz_version() -> Option<(String, String)> {
+    let python = std::env::var(crate::peers::PYTHON).ok()?;
+    let script = "from importlib.metadata import version; print(version('pysz'))";
+    let output = Command::new(python).args(["-c", script]).output().ok()?;
+    let version = String::from_utf8(output.stdout).ok()?;
+    Some(("pysz".to_string(), version.trim().to_string()))
 }

@@ -15,6 +15,7 @@ mod report;
 mod rows;
 #[cfg(test)]
 mod smoke;
+mod split;
 mod synthetic;
 mod tolerant_variants;
 

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::check::{Findings, check};
-use crate::data::{Cell, Column, Result};
-use crate::method::{Codec, Decoded, Method};
+use crate::data::{Cell, Result};
+use crate::method::{Array, Codec, Coded, Coder, Decoded, Method};
 use crate::rows;
+use crate::split::Split;
 
 /// Runs are repeated until they took this long together, and the fastest counts.
-const ENOUGH_TIME: Duration = Duration::from_millis(400);
-const MOST_RUNS: u32 = 50;
+pub const ENOUGH_TIME: Duration = Duration::from_millis(250);
+pub const LEAST_RUNS: u32 = 3;
+pub const MOST_RUNS: u32 = 50;
 /// A run that takes this long is not repeated.
-const LONG_RUN: Duration = Duration::from_secs(3);
+pub const LONG_RUN: Duration = Duration::from_secs(3);
 
 /// A method on a table at a bound.
 #[derive(Debug, Clone, Serialize)]
@@ -71,7 +73,10 @@ pub fn measure(method: &Method, cell: &Cell) -> Result<Vec<Measurement>> {
         let last = i + 1 == factors.tried.len();
         let wanted = keeps || (i == 0 && factors.report_first) || (last && !factors.report_first);
         if wanted {
-            trial = run(method, cell, factor, true)?;
+            // What breaks its bound need not be timed well.
+            if keeps {
+                trial = run(method, cell, factor, true)?;
+            }
             let mode = match factor {
                 1.0 => method.mode.clone(),
                 _ => format!("{} (bound x {factor})", method.mode),
@@ -116,60 +121,42 @@ fn run(method: &Method, cell: &Cell, factor: f64, timed: bool) -> Result<Trial> 
             let (decoded, decode_time) = fastest(timed, || decode(&coded))?;
             finish(method, cell, coded.len(), encode_time, decode_time, decoded)
         }
-        Codec::Columns {
-            tune,
-            encode,
-            decode,
-        } => {
+        Codec::Arrays { layout, coder } => {
             let split = Split::new(cell, method.lossless);
-            let parameters: Vec<f64> = split
-                .lossy
-                .iter()
-                .map(|&i| tune(&cell.table.columns[i].values, cell.bounds[i] * factor))
-                .collect();
-            let columns = || split.lossy.iter().map(|&i| &cell.table.columns[i]);
-            let (coded, encode_time) = fastest(timed, || {
-                columns()
-                    .zip(&parameters)
-                    .map(|(column, &parameter)| encode(&column.values, parameter))
-                    .collect::<Result<Vec<_>>>()
-            })?;
-            let rows = cell.table.rows();
-            let (decoded, decode_time) = fastest(timed, || {
-                coded
-                    .iter()
-                    .zip(&parameters)
-                    .map(|(bytes, &parameter)| decode(bytes, rows, parameter))
-                    .collect::<Result<Vec<_>>>()
-            })?;
-            let bytes = coded.iter().map(Vec::len).sum::<usize>() + split.exact_bytes(cell)?;
-            let decoded = Decoded::Columns(split.merge(cell, decoded));
-            finish(method, cell, bytes, encode_time, decode_time, decoded)
-        }
-        Codec::Matrix {
-            transposed,
-            encode,
-            decode,
-        } => {
-            let split = Split::new(cell, method.lossless);
-            let (rows, width) = (cell.table.rows(), split.lossy.len());
-            let shape = if *transposed {
-                [width, rows]
-            } else {
-                [rows, width]
-            };
-            let matrix = split.normalize(cell, *transposed);
-            let (coded, encode_time) = fastest(timed, || encode(&matrix, shape, factor))?;
-            let (decoded, decode_time) = fastest(timed, || decode(&coded, shape, factor))?;
-            if decoded.len() != matrix.len() {
-                return Err(format!("{} values came back", decoded.len()).into());
-            }
-            let bytes = coded.len() + split.exact_bytes(cell)?;
-            let columns = split.denormalize(cell, &decoded, *transposed);
-            let decoded = Decoded::Columns(split.merge(cell, columns));
-            finish(method, cell, bytes, encode_time, decode_time, decoded)
+            let arrays = split.arrays(cell, *layout, factor);
+            let coded = code(coder, &arrays, timed)?;
+            let bytes = coded.bytes + split.exact_bytes(cell)?;
+            let columns = split.columns(cell, *layout, coded.values)?;
+            let decoded = Decoded::Columns(columns);
+            finish(method, cell, bytes, coded.encode, coded.decode, decoded)
         }
     }
+}
+
+fn code(coder: &Coder, arrays: &[Array], timed: bool) -> Result<Coded> {
+    let (encode, decode) = match coder {
+        Coder::Here { encode, decode } => (encode, decode),
+        Coder::Elsewhere(code) => return code(arrays, timed),
+    };
+    let (coded, encode_time) = fastest(timed, || {
+        arrays
+            .iter()
+            .map(|array| encode(&array.values, &array.shape, array.parameter))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    let (values, decode_time) = fastest(timed, || {
+        coded
+            .iter()
+            .zip(arrays)
+            .map(|(bytes, array)| decode(bytes, &array.shape, array.parameter))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    Ok(Coded {
+        bytes: coded.iter().map(Vec::len).sum(),
+        encode: encode_time,
+        decode: decode_time,
+        values,
+    })
 }
 
 fn finish(
@@ -208,90 +195,9 @@ fn fastest<T>(repeat: bool, work: impl Fn() -> Result<T>) -> Result<(T, Duration
         best = best.min(time);
         total += time;
         runs += 1;
-        let enough = runs >= 3 && (total >= ENOUGH_TIME || runs >= MOST_RUNS);
+        let enough = runs >= LEAST_RUNS && (total >= ENOUGH_TIME || runs >= MOST_RUNS);
         if !repeat || enough || time >= LONG_RUN {
             return Ok((result, best));
         }
-    }
-}
-
-/// Columns that a peer codes, and those that it is spared: their bound is 0, because they are
-/// constant or hold nothing finite.
-struct Split {
-    lossy: Vec<usize>,
-    exact: Vec<usize>,
-}
-
-impl Split {
-    fn new(cell: &Cell, lossless: bool) -> Self {
-        let all = 0..cell.table.columns.len();
-        let (lossy, exact) = all.partition(|&i| lossless || cell.bounds[i] > 0.0);
-        Self { lossy, exact }
-    }
-
-    /// 4 bytes for a constant column, pco for another.
-    fn exact_bytes(&self, cell: &Cell) -> Result<usize> {
-        let mut bytes = 0;
-        for column in self.exact.iter().map(|&i| &cell.table.columns[i]) {
-            let first = column.values[0].to_bits();
-            bytes += if column.values.iter().all(|x| x.to_bits() == first) {
-                size_of::<f32>()
-            } else {
-                pco::standalone::simple_compress(&column.values, &pco::ChunkConfig::default())?
-                    .len()
-            };
-        }
-        Ok(bytes)
-    }
-
-    /// All columns of the table, in its order.
-    fn merge(&self, cell: &Cell, lossy: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
-        let mut lossy = self.lossy.iter().zip(lossy).peekable();
-        let columns = cell.table.columns.iter().enumerate();
-        columns
-            .map(|(i, column)| match lossy.next_if(|(at, _)| **at == i) {
-                Some((_, decoded)) => decoded,
-                None => column.values.clone(),
-            })
-            .collect()
-    }
-
-    /// (x - min) / bound, so that the bound of every column is 1; row-major.
-    fn normalize(&self, cell: &Cell, transposed: bool) -> Vec<f32> {
-        let scaled = |i: usize, column: &Column, row: usize| {
-            let x = f64::from(column.values[row]) - cell.ranges[i].min;
-            (x / cell.bounds[i]) as f32
-        };
-        let columns = || self.lossy.iter().map(|&i| (i, &cell.table.columns[i]));
-        let rows = 0..cell.table.rows();
-        if transposed {
-            columns()
-                .flat_map(|(i, column)| rows.clone().map(move |row| scaled(i, column, row)))
-                .collect()
-        } else {
-            rows.flat_map(|row| columns().map(move |(i, column)| scaled(i, column, row)))
-                .collect()
-        }
-    }
-
-    fn denormalize(&self, cell: &Cell, matrix: &[f32], transposed: bool) -> Vec<Vec<f32>> {
-        let (rows, width) = (cell.table.rows(), self.lossy.len());
-        self.lossy
-            .iter()
-            .enumerate()
-            .map(|(j, &i)| {
-                (0..rows)
-                    .map(|row| {
-                        let at = if transposed {
-                            j * rows + row
-                        } else {
-                            row * width + j
-                        };
-                        let x = f64::from(matrix[at]) * cell.bounds[i] + cell.ranges[i].min;
-                        x as f32
-                    })
-                    .collect()
-            })
-            .collect()
     }
 }

@@ -1,5 +1,7 @@
 //! What a method of the comparison is: a name, and functions from columns to bytes and back.
 
+use std::time::Duration;
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Float32Type;
 
@@ -50,34 +52,82 @@ impl Factors {
 }
 
 type TuneColumn = fn(&[f32], f64) -> f64;
-type EncodeColumn = Box<dyn Fn(&[f32], f64) -> Result<Vec<u8>>>;
-type DecodeColumn = Box<dyn Fn(&[u8], usize, f64) -> Result<Vec<f32>>>;
-type EncodeMatrix = Box<dyn Fn(&[f32], [usize; 2], f64) -> Result<Vec<u8>>>;
-type DecodeMatrix = Box<dyn Fn(&[u8], [usize; 2], f64) -> Result<Vec<f32>>>;
+type Encode = Box<dyn Fn(&[f32], &[usize], f64) -> Result<Vec<u8>>>;
+type Decode = Box<dyn Fn(&[u8], &[usize], f64) -> Result<Vec<f32>>>;
+type CodeElsewhere = Box<dyn Fn(&[Array], bool) -> Result<Coded>>;
 type EncodeTable = Box<dyn Fn(&Cell) -> Result<Vec<u8>>>;
 type DecodeTable = Box<dyn Fn(&[u8]) -> Result<Decoded>>;
 
 pub enum Codec {
-    /// Each column by itself.
-    Columns {
-        /// From a column and its bound to the parameter that `encode` and `decode` take. Not timed.
-        tune: TuneColumn,
-        encode: EncodeColumn,
-        decode: DecodeColumn,
-    },
-    /// All columns as one 2-D array, each divided by its bound, so that one bound holds for all.
-    /// Normalizing is not timed.
-    Matrix {
-        /// Columns of the table are rows of the array.
-        transposed: bool,
-        encode: EncodeMatrix,
-        decode: DecodeMatrix,
-    },
+    /// Bare arrays.
+    Arrays { layout: Layout, coder: Coder },
     /// A whole file.
     Table {
         encode: EncodeTable,
         decode: DecodeTable,
     },
+}
+
+/// How a table becomes arrays.
+#[derive(Clone, Copy)]
+pub enum Layout {
+    /// Each column by itself, with a parameter found from the column and its bound. Not timed.
+    Columns(TuneColumn),
+    /// All columns as one 2-D array, each divided by its bound, so that one bound holds for all.
+    /// Not timed.
+    Matrix {
+        /// Columns of the table are rows of the array.
+        transposed: bool,
+        /// The column's minimum is subtracted first.
+        offset: bool,
+    },
+}
+
+impl Layout {
+    /// Every 2-D layout, with its name.
+    pub fn matrices() -> impl Iterator<Item = (String, Layout)> {
+        [(false, false), (false, true), (true, false), (true, true)]
+            .map(|(transposed, offset)| {
+                let shape = if transposed {
+                    "columns x rows"
+                } else {
+                    "rows x columns"
+                };
+                let name = format!("2-D {shape}{}", if offset { ", less min" } else { "" });
+                (name, Layout::Matrix { transposed, offset })
+            })
+            .into_iter()
+    }
+
+    /// Those that only divide, with their names.
+    pub fn plain_matrices() -> impl Iterator<Item = (String, Layout)> {
+        Self::matrices()
+            .filter(|(_, layout)| matches!(layout, Layout::Matrix { offset: false, .. }))
+    }
+}
+
+pub enum Coder {
+    Here {
+        encode: Encode,
+        decode: Decode,
+    },
+    /// Codes, decodes and, if told to repeat, takes the shortest time by itself.
+    Elsewhere(CodeElsewhere),
+}
+
+/// One array to be coded: its values, its shape, and a bound or another parameter.
+pub struct Array {
+    pub values: Vec<f32>,
+    pub shape: Vec<usize>,
+    pub parameter: f64,
+}
+
+/// Arrays coded and decoded again.
+pub struct Coded {
+    pub bytes: usize,
+    pub encode: Duration,
+    pub decode: Duration,
+    pub values: Vec<Vec<f32>>,
 }
 
 /// The parameter is the bound.
@@ -86,32 +136,45 @@ pub fn bound_itself(_: &[f32], bound: f64) -> f64 {
 }
 
 impl Method {
+    /// Columns by themselves; the parameter is the bound.
     pub fn columns(
         family: &'static str,
         mode: impl Into<String>,
         encode: impl Fn(&[f32], f64) -> Result<Vec<u8>> + 'static,
         decode: impl Fn(&[u8], usize, f64) -> Result<Vec<f32>> + 'static,
     ) -> Self {
-        let codec = Codec::Columns {
-            tune: bound_itself,
+        Self::arrays(
+            family,
+            mode,
+            Layout::Columns(bound_itself),
+            move |values, _, parameter| encode(values, parameter),
+            move |bytes, shape, parameter| decode(bytes, shape[0], parameter),
+        )
+    }
+
+    pub fn arrays(
+        family: &'static str,
+        mode: impl Into<String>,
+        layout: Layout,
+        encode: impl Fn(&[f32], &[usize], f64) -> Result<Vec<u8>> + 'static,
+        decode: impl Fn(&[u8], &[usize], f64) -> Result<Vec<f32>> + 'static,
+    ) -> Self {
+        let coder = Coder::Here {
             encode: Box::new(encode),
             decode: Box::new(decode),
         };
+        let codec = Codec::Arrays { layout, coder };
         Self::new(family, mode, Factors::BOUND, codec)
     }
 
-    pub fn matrix(
+    pub fn elsewhere(
         family: &'static str,
         mode: impl Into<String>,
-        transposed: bool,
-        encode: impl Fn(&[f32], [usize; 2], f64) -> Result<Vec<u8>> + 'static,
-        decode: impl Fn(&[u8], [usize; 2], f64) -> Result<Vec<f32>> + 'static,
+        layout: Layout,
+        code: impl Fn(&[Array], bool) -> Result<Coded> + 'static,
     ) -> Self {
-        let codec = Codec::Matrix {
-            transposed,
-            encode: Box::new(encode),
-            decode: Box::new(decode),
-        };
+        let coder = Coder::Elsewhere(Box::new(code));
+        let codec = Codec::Arrays { layout, coder };
         Self::new(family, mode, Factors::BOUND, codec)
     }
 
@@ -141,8 +204,8 @@ impl Method {
 
     /// Gives each column a parameter of its own, found by `tune` so that the bound is kept.
     pub fn tuned(mut self, by: TuneColumn) -> Self {
-        if let Codec::Columns { tune, .. } = &mut self.codec {
-            *tune = by;
+        if let Codec::Arrays { layout, .. } = &mut self.codec {
+            *layout = Layout::Columns(by);
         }
         self.factors = Factors::EXACTLY;
         self

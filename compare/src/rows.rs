@@ -163,8 +163,7 @@ fn assign(candidates: &[Vec<u32>], capacity: &[u32]) -> Vec<u32> {
                 }
                 break;
             }
-            for i in 0..members[group].len() {
-                let member = members[group][i];
+            for &member in &members[group] {
                 extend(&mut queue, &mut seen, member, at);
             }
             at += 1;

@@ -34,7 +34,7 @@ fn two_peers_on_a_small_table() {
 
     let table = Table::read(&path).unwrap();
     assert_eq!((table.rows(), table.columns.len()), (5000, 3));
-    let only = ["SZ3".to_string(), "ZFP".to_string()];
+    let only = ["ZFP".to_string(), "LC".to_string()];
     let methods = with_tolerant(peers::all(), &only).unwrap();
     let mut comparison = Comparison::new("test".to_string());
     comparison.add(&table, &[1e-2], false, &methods).unwrap();
@@ -47,7 +47,7 @@ fn two_peers_on_a_small_table() {
         assert!(m.keeps_bound() && m.ratio > 4.0, "{m:?}");
     }
     let best = comparison.best_peer("small", 1e-2).unwrap();
-    assert_eq!(best.family, "SZ3");
+    assert_eq!(best.family, "LC");
     assert!(best.worst > 0.5 && best.worst <= 1.0, "{best:?}");
     assert!(report::summary(&comparison).contains("geometric mean"));
 
@@ -63,7 +63,11 @@ fn two_peers_on_a_small_table() {
 #[test]
 fn every_method_gives_back_what_it_was_given() {
     let table = small_table();
-    let methods = with_tolerant(peers::all(), &[]).unwrap();
+    let mut methods = with_tolerant(peers::all(), &[]).unwrap();
+    // All but those of SZ3 that need a Python with pysz, unless there is one.
+    if std::env::var(peers::PYTHON).is_err() {
+        methods.retain(|method| method.family != "SZ3" || method.mode.starts_with("biomd"));
+    }
     let mut comparison = Comparison::new("test".to_string());
     comparison.add(&table, &[1e-3], false, &methods).unwrap();
     assert!(comparison.failures.is_empty(), "{:?}", comparison.failures);

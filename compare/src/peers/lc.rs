@@ -3,7 +3,7 @@
 use lc_framework::{Component, Decorrelation, ElemSize, ErrorKind, Preprocessor, QuantizeDType};
 
 use super::{from_le_bytes, le_bytes};
-use crate::method::Method;
+use crate::method::{Factors, Method};
 
 const WORD: ElemSize = ElemSize::S4;
 const BYTE: ElemSize = ElemSize::S1;
@@ -77,8 +77,20 @@ pub fn methods() -> Vec<Method> {
                     Ok(from_le_bytes(&bytes))
                 },
             )
+            .tuned(float_bound)
+            .with_factors(Factors::BOUND)
         })
         .collect()
+}
+
+/// LC takes the bound as float32, and would round it up.
+fn float_bound(_: &[f32], bound: f64) -> f64 {
+    let rounded = bound as f32;
+    if f64::from(rounded) > bound {
+        f64::from(rounded.next_down())
+    } else {
+        f64::from(rounded)
+    }
 }
 
 fn quantize(error_bound: f64) -> Preprocessor {

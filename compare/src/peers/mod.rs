@@ -10,6 +10,8 @@ mod tthresh;
 mod vortex;
 mod zfp;
 
+pub use sz3::PYTHON;
+
 use crate::method::Method;
 
 /// Every peer.

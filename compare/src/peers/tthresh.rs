@@ -4,7 +4,7 @@
 use tthresh::{Buffer, ErrorBound};
 
 use crate::data::Result;
-use crate::method::{Factors, Method};
+use crate::method::{Factors, Layout, Method};
 
 /// As fractions of the bound.
 const ERRORS: &[f64] = &[
@@ -12,30 +12,29 @@ const ERRORS: &[f64] = &[
 ];
 
 pub fn methods() -> Vec<Method> {
+    let layout = Layout::Matrix {
+        transposed: false,
+        offset: true,
+    };
+    let mode = "3-D, rows folded to a square, less min, RMSE";
     vec![
-        Method::matrix(
-            "TTHRESH",
-            "3-D (rows folded to a square), RMSE",
-            false,
-            encode,
-            decode,
-        )
-        .with_factors(Factors::search(ERRORS)),
+        Method::arrays("TTHRESH", mode, layout, encode, decode)
+            .with_factors(Factors::search(ERRORS)),
     ]
 }
 
 /// Rows as a square, for TTHRESH wants three dimensions; the first varies fastest.
-fn folded([rows, columns]: [usize; 2]) -> [usize; 3] {
+fn folded(rows: usize, columns: usize) -> [usize; 3] {
     let side = (rows as f64).sqrt().ceil() as usize;
     [columns, side, rows.div_ceil(side)]
 }
 
-fn encode(values: &[f32], shape: [usize; 2], rmse: f64) -> Result<Vec<u8>> {
-    let [rows, columns] = shape;
+fn encode(values: &[f32], shape: &[usize], rmse: f64) -> Result<Vec<u8>> {
+    let [rows, columns] = shape.try_into()?;
     if columns < 2 {
         return Err("TTHRESH needs at least two columns".into());
     }
-    let folded = folded(shape);
+    let folded = folded(rows, columns);
     let mut values = values.to_vec();
     // Rows that fill the square repeat the last one.
     let last = values[(rows - 1) * columns..].to_vec();
@@ -51,10 +50,10 @@ fn encode(values: &[f32], shape: [usize; 2], rmse: f64) -> Result<Vec<u8>> {
     )?)
 }
 
-fn decode(bytes: &[u8], shape: [usize; 2], _: f64) -> Result<Vec<f32>> {
+fn decode(bytes: &[u8], shape: &[usize], _: f64) -> Result<Vec<f32>> {
     match tthresh::decompress(bytes, false, false)? {
         (Buffer::F32(mut values), _) => {
-            values.truncate(shape[0] * shape[1]);
+            values.truncate(shape.iter().product());
             Ok(values)
         }
         _ => Err("TTHRESH gave back another type".into()),

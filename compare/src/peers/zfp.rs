@@ -5,18 +5,16 @@ use std::ffi::c_void;
 use zfp_sys::*;
 
 use crate::data::Result;
-use crate::method::Method;
+use crate::method::{Layout, Method, bound_itself};
 
 pub fn methods() -> Vec<Method> {
-    vec![
-        Method::columns(
-            "ZFP",
-            "accuracy 1-D",
-            |values, bound| encode(values, [values.len(), 1], bound),
-            |bytes, rows, bound| decode(bytes, [rows, 1], bound),
-        ),
-        Method::matrix("ZFP", "accuracy 2-D rows x columns", false, encode, decode),
-    ]
+    let columns = ("1-D".to_string(), Layout::Columns(bound_itself));
+    std::iter::once(columns)
+        .chain(Layout::plain_matrices())
+        .map(|(name, layout)| {
+            Method::arrays("ZFP", format!("accuracy {name}"), layout, encode, decode)
+        })
+        .collect()
 }
 
 /// A ZFP stream over a buffer and the field it reads or writes; frees both.
@@ -29,14 +27,14 @@ struct Stream {
 impl Stream {
     /// # Safety
     /// `values` points to as many floats as `shape` says, and outlives the stream.
-    unsafe fn new(values: *mut f32, shape: [usize; 2], bound: f64) -> Self {
+    unsafe fn new(values: *mut f32, shape: &[usize], bound: f64) -> Self {
         let values = values.cast::<c_void>();
         let float = zfp_type_zfp_type_float;
         // SAFETY: plain constructors; the caller answers for `values`.
         unsafe {
             let field = match shape {
-                [length, 1] | [1, length] => zfp_field_1d(values, float, length as _),
-                [rows, columns] => zfp_field_2d(values, float, columns as _, rows as _),
+                [rows, columns] => zfp_field_2d(values, float, *columns as _, *rows as _),
+                _ => zfp_field_1d(values, float, shape.iter().product::<usize>() as _),
             };
             let zfp = zfp_stream_open(std::ptr::null_mut());
             zfp_stream_set_accuracy(zfp, bound);
@@ -73,7 +71,7 @@ impl Drop for Stream {
     }
 }
 
-fn encode(values: &[f32], shape: [usize; 2], bound: f64) -> Result<Vec<u8>> {
+fn encode(values: &[f32], shape: &[usize], bound: f64) -> Result<Vec<u8>> {
     // SAFETY: ZFP does not write to the field while it compresses; the buffer has the size that
     // ZFP asks for.
     unsafe {
@@ -90,8 +88,8 @@ fn encode(values: &[f32], shape: [usize; 2], bound: f64) -> Result<Vec<u8>> {
     }
 }
 
-fn decode(bytes: &[u8], shape: [usize; 2], bound: f64) -> Result<Vec<f32>> {
-    let mut values = vec![0f32; shape[0] * shape[1]];
+fn decode(bytes: &[u8], shape: &[usize], bound: f64) -> Result<Vec<f32>> {
+    let mut values = vec![0f32; shape.iter().product()];
     // ZFP reads whole words.
     let mut bytes = bytes.to_vec();
     bytes.resize(bytes.len().next_multiple_of(8) + 8, 0);
