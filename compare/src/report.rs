@@ -10,15 +10,20 @@ const SZ3_DEFAULT: &str = "interp+lorenzo 1-D";
 
 const HOW: &str = "\
 Float columns only, as float32; rows with a null in any of them are dropped. The bound of a column is
-R x (max - min), computed once and given to every method as an absolute bound. Ratio is raw float32
-bytes / coded bytes: whole files for Tolerant, Parquet and Vortex, bare coded bytes for all others
-(their 2-D modes would also need each column's offset and scale, which are not counted). 2-D modes
-code the table as one array of columns that are offset by their minimum and divided by their bound;
-normalizing and denormalizing is not timed. Peers are spared constant columns (4 bytes each). Every
-result is decoded and checked in exact arithmetic, in original units; a method with a value outside
-its bound counts as no peer, and is then also tried with a little smaller bound. fpzip, BitRound and
-TTHRESH take no bound: the search for their best parameter is not timed. One thread; speed is raw
-bytes / the fastest of several runs, in memory.
+R x (max - min), computed once and given to every method as an absolute bound.
+
+Ratio is raw float32 bytes / coded bytes: whole files for Tolerant, Parquet and Vortex, bare coded
+bytes summed over columns for all others. 2-D modes code the table as one array whose columns are
+divided by their bound, some after subtracting their minimum; these scales are not counted, and
+scaling is not timed. Constant columns cost a peer 4 bytes each.
+
+Every result is decoded and checked in exact arithmetic, in original units. A result with a value
+outside its bound is in brackets and does not count as best; the method is then tried again with a
+little less than the bound. fpzip, BitRound and TTHRESH take no bound: they get the loosest
+parameter that keeps it, and the search is not timed.
+
+One thread. Speed is raw float32 bytes / CPU time, in memory, the fastest of several runs; what
+breaks its bound is timed once.
 ";
 
 /// Everything, as docs/comparison.md.

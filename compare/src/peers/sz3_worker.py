@@ -17,9 +17,9 @@ from pysz import sz, szAlgorithm, szConfig, szErrorBoundMode
 def fastest(work, repeat):
     best, total, runs = float("inf"), 0.0, 0
     while True:
-        start = time.perf_counter()
+        start = time.process_time()
         result = work()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         best, total, runs = min(best, seconds), total + seconds, runs + 1
         if repeat is None or seconds >= repeat["long_run"]:
             return result, best
