@@ -1,6 +1,7 @@
 #!/bin/sh
 # Compares Tolerant with its peers on the float columns of Parquet tables, on one thread:
 #   compare/run.sh TABLE.parquet... [--bounds 1e-1,1e-2,1e-3] [--peers SZ3,ZFP] [--out docs]
+# (--reuse docs/comparison.json measures Tolerant only, and takes the peers from an earlier run.)
 # Builds the peers from source the first time (10 minutes); what that needs comes from apt.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

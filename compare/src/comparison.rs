@@ -1,8 +1,10 @@
 //! Runs every method on every input and bound, and answers questions about the results.
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::{Cell, Result, Table};
 use crate::machine::Machine;
@@ -20,6 +22,15 @@ pub struct Comparison {
     pub inputs: Vec<Input>,
     pub measurements: Vec<Measurement>,
     pub failures: Vec<Failure>,
+    /// Peers' results of an earlier run.
+    #[serde(skip)]
+    earlier: Vec<Measurement>,
+}
+
+/// What is read of an earlier run's JSON file.
+#[derive(Deserialize)]
+struct Earlier {
+    measurements: Vec<Measurement>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +60,17 @@ impl Comparison {
             inputs: Vec::new(),
             measurements: Vec::new(),
             failures: Vec::new(),
+            earlier: Vec::new(),
         }
+    }
+
+    /// Takes peers' results from the JSON file of an earlier run where it has them.
+    pub fn reuse(&mut self, path: &Path) -> Result<()> {
+        let text = fs::read_to_string(path)?;
+        let earlier: Earlier = serde_json::from_str(&text)?;
+        self.earlier = earlier.measurements;
+        self.earlier.retain(|m| m.family != FAMILY);
+        Ok(())
     }
 
     /// Measures the methods on one table at each bound. Progress goes to standard error.
@@ -75,11 +96,32 @@ impl Comparison {
                     table.name, method.family, method.mode
                 );
                 std::io::stderr().flush()?;
-                self.add_method(method, &cell);
+                if !self.add_earlier(method, &cell) {
+                    self.add_method(method, &cell);
+                }
             }
         }
         eprint!("\r\x1b[K");
         Ok(())
+    }
+
+    /// Whether an earlier run measured the method on this cell.
+    fn add_earlier(&mut self, method: &Method, cell: &Cell) -> bool {
+        let tightened = format!("{} (bound x ", method.mode);
+        let found = self.earlier.iter().filter(|m| {
+            m.input == cell.table.name
+                && m.raw_bytes == cell.table.raw_bytes()
+                // JSON may give back a float's neighbour.
+                && (m.rel / cell.rel - 1.0).abs() < 1e-12
+                && m.family == method.family
+                && (m.mode == method.mode || m.mode.starts_with(&tightened))
+        });
+        let before = self.measurements.len();
+        self.measurements.extend(found.map(|m| Measurement {
+            rel: cell.rel,
+            ..m.clone()
+        }));
+        self.measurements.len() > before
     }
 
     fn add_method(&mut self, method: &Method, cell: &Cell) {

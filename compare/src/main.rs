@@ -51,6 +51,9 @@ struct Args {
     /// Leave out the synthetic series.
     #[arg(long)]
     no_synthetic: bool,
+    /// Take the peers' results from the comparison.json of an earlier run, where it has them.
+    #[arg(long)]
+    reuse: Option<PathBuf>,
     /// Where comparison.md, comparison.svg and comparison.json are written.
     #[arg(long, default_value = "docs")]
     out: PathBuf,
@@ -63,6 +66,9 @@ fn main() -> Result<()> {
         .num_threads(1)
         .build_global()?;
     let mut comparison = Comparison::new(command());
+    if let Some(path) = &args.reuse {
+        comparison.reuse(path)?;
+    }
     let methods = with_tolerant(peers::all(), &args.peers)?;
     for path in &args.tables {
         comparison.add(&Table::read(path)?, &args.bounds, false, &methods)?;

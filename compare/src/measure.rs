@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check::{Findings, check};
 use crate::data::{Cell, Result};
-use crate::method::{Array, Codec, Coded, Coder, Decoded, Method};
+use crate::method::{Array, Codec, Coded, Coder, Decoded, Factors, Method};
 use crate::rows;
 use crate::split::Split;
 
@@ -18,7 +18,7 @@ pub const MOST_RUNS: u32 = 50;
 pub const LONG_RUN: Duration = Duration::from_secs(3);
 
 /// A method on a table at a bound.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
     pub input: String,
     pub rel: f64,
@@ -39,8 +39,8 @@ pub struct Measurement {
     pub decode_mb_s: f64,
     /// Values outside their bound.
     pub violations: u64,
-    /// Largest error as a fraction of the bound.
-    pub worst: f64,
+    /// Largest error as a fraction of the bound; none where a number came back infinite or NaN.
+    pub worst: Option<f64>,
     /// Of range-normalized columns, in dB; none where nothing was lost.
     pub psnr: Option<f64>,
 }
@@ -48,6 +48,11 @@ pub struct Measurement {
 impl Measurement {
     pub fn name(&self) -> String {
         format!("{} {}", self.family, self.mode)
+    }
+
+    pub fn worst(&self) -> String {
+        self.worst
+            .map_or("not finite".to_string(), |worst| format!("{worst:.9}"))
     }
 
     pub fn keeps_bound(&self) -> bool {
@@ -63,31 +68,56 @@ struct Trial {
     findings: Findings,
 }
 
+/// Factors on the bound that are tried, in this order, where a peer breaks the bound as asked.
+const TIGHTENED: [f64; 6] = [0.999_999, 0.999_99, 0.9999, 0.999, 0.99, 0.9];
+
 /// Measures the method: one result, or two where it keeps the bound only when given a smaller one.
 pub fn measure(method: &Method, cell: &Cell) -> Result<Vec<Measurement>> {
+    let keeps = |factor: f64| -> Result<bool> {
+        Ok(run(method, cell, factor, false)?.findings.violations == 0)
+    };
     let mut results = Vec::new();
-    let factors = method.factors;
-    for (i, &factor) in factors.tried.iter().enumerate() {
-        let mut trial = run(method, cell, factor, false)?;
-        let keeps = trial.findings.violations == 0;
-        let last = i + 1 == factors.tried.len();
-        let wanted = keeps || (i == 0 && factors.report_first) || (last && !factors.report_first);
-        if wanted {
-            // What breaks its bound need not be timed well.
-            if keeps {
-                trial = run(method, cell, factor, true)?;
+    match method.factors {
+        Factors::One => results.push(at_factor(method, cell, 1.0)?),
+        Factors::Tightened => {
+            let first = at_factor(method, cell, 1.0)?;
+            let broken = !first.keeps_bound();
+            results.push(first);
+            for factor in TIGHTENED.into_iter().filter(|_| broken) {
+                if keeps(factor)? {
+                    results.push(at_factor(method, cell, factor)?);
+                    break;
+                }
             }
-            let mode = match factor {
-                1.0 => method.mode.clone(),
-                _ => format!("{} (bound x {factor})", method.mode),
-            };
-            results.push(measurement(method, mode, cell, &trial));
         }
-        if keeps {
-            break;
+        Factors::Search(factors) => {
+            // The first that keeps the bound is in low..=high, or there is none.
+            let (mut low, mut high) = (0, factors.len().saturating_sub(1));
+            while low < high {
+                let middle = (low + high) / 2;
+                if keeps(factors[middle])? {
+                    high = middle;
+                } else {
+                    low = middle + 1;
+                }
+            }
+            results.push(at_factor(method, cell, factors[low])?);
         }
     }
     Ok(results)
+}
+
+fn at_factor(method: &Method, cell: &Cell, factor: f64) -> Result<Measurement> {
+    let mut trial = run(method, cell, factor, false)?;
+    // What breaks its bound need not be timed well.
+    if trial.findings.violations == 0 {
+        trial = run(method, cell, factor, true)?;
+    }
+    let mode = match factor {
+        1.0 => method.mode.clone(),
+        _ => format!("{} (bound x {factor})", method.mode),
+    };
+    Ok(measurement(method, mode, cell, &trial))
 }
 
 fn measurement(method: &Method, mode: String, cell: &Cell, trial: &Trial) -> Measurement {
@@ -108,7 +138,7 @@ fn measurement(method: &Method, mode: String, cell: &Cell, trial: &Trial) -> Mea
         encode_mb_s: speed(trial.encode),
         decode_mb_s: speed(trial.decode),
         violations: trial.findings.violations,
-        worst: trial.findings.worst,
+        worst: Some(trial.findings.worst).filter(|worst| worst.is_finite()),
         psnr: (mse > 0.0).then(|| -10.0 * mse.log10()),
     }
 }

@@ -7,9 +7,6 @@ use arrow::datatypes::Float32Type;
 
 use crate::data::{Cell, Result};
 
-/// Factors on the bound that are tried, in this order, where a peer breaks the bound as asked.
-const TIGHTENED: &[f64] = &[1.0, 0.999_999, 0.999_99, 0.9999, 0.999, 0.99, 0.9];
-
 /// One compressor in one mode.
 pub struct Method {
     /// The compressor, under which modes compete.
@@ -24,31 +21,13 @@ pub struct Method {
 
 /// Which multiples of the bound a method is given.
 #[derive(Clone, Copy)]
-pub struct Factors {
-    pub tried: &'static [f64],
-    /// Whether the first is reported though it breaks the bound. A search reports its result only.
-    pub report_first: bool,
-}
-
-impl Factors {
-    /// The bound itself; where that is broken, a little less as well.
-    pub const BOUND: Factors = Factors {
-        tried: TIGHTENED,
-        report_first: true,
-    };
+pub enum Factors {
     /// The bound itself.
-    pub const EXACTLY: Factors = Factors {
-        tried: &[1.0],
-        report_first: true,
-    };
-
-    /// The first of these, largest first, that keeps the bound.
-    pub const fn search(tried: &'static [f64]) -> Factors {
-        Factors {
-            tried,
-            report_first: false,
-        }
-    }
+    One,
+    /// The bound itself; where that is broken, a little less as well.
+    Tightened,
+    /// The first of these, which fall, that keeps the bound.
+    Search(&'static [f64]),
 }
 
 type TuneColumn = fn(&[f32], f64) -> f64;
@@ -164,7 +143,7 @@ impl Method {
             decode: Box::new(decode),
         };
         let codec = Codec::Arrays { layout, coder };
-        Self::new(family, mode, Factors::BOUND, codec)
+        Self::new(family, mode, Factors::Tightened, codec)
     }
 
     pub fn elsewhere(
@@ -175,7 +154,7 @@ impl Method {
     ) -> Self {
         let coder = Coder::Elsewhere(Box::new(code));
         let codec = Codec::Arrays { layout, coder };
-        Self::new(family, mode, Factors::BOUND, codec)
+        Self::new(family, mode, Factors::Tightened, codec)
     }
 
     pub fn table(
@@ -188,7 +167,7 @@ impl Method {
             encode: Box::new(encode),
             decode: Box::new(decode),
         };
-        Self::new(family, mode, Factors::EXACTLY, codec)
+        Self::new(family, mode, Factors::One, codec)
     }
 
     fn new(family: &'static str, mode: impl Into<String>, factors: Factors, codec: Codec) -> Self {
@@ -207,7 +186,7 @@ impl Method {
         if let Codec::Arrays { layout, .. } = &mut self.codec {
             *layout = Layout::Columns(by);
         }
-        self.factors = Factors::EXACTLY;
+        self.factors = Factors::One;
         self
     }
 
@@ -218,7 +197,7 @@ impl Method {
 
     pub fn lossless(mut self) -> Self {
         self.lossless = true;
-        self.factors = Factors::EXACTLY;
+        self.factors = Factors::One;
         self
     }
 

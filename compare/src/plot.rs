@@ -115,7 +115,7 @@ fn panel(
         .x_label_area_size(38)
         .y_label_area_size(48)
         .build_cartesian_2d(
-            (rates.0 * 0.8..rates.1 * 1.25).log_scale(),
+            (rates.0 * 0.8..rates.1 * 1.25).log_scale().base(2.0),
             distortions.0 - 3.0..distortions.1 + 3.0,
         )?;
     chart
@@ -123,12 +123,8 @@ fn panel(
         .light_line_style(WHITE)
         .x_desc("bits a value (log scale)")
         .y_desc("PSNR of range-normalized columns, dB")
-        .x_label_formatter(&|rate| {
-            format!("{rate:.3}")
-                .trim_end_matches('0')
-                .trim_end_matches('.')
-                .to_string()
-        })
+        .x_label_formatter(&|rate| rate.to_string())
+        .y_label_formatter(&|psnr| format!("{psnr:.0}"))
         .label_style((FONT, 12))
         .draw()?;
     for line in lines {
@@ -143,7 +139,7 @@ fn panel(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
+        .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .label_font((FONT, 12))

@@ -123,7 +123,7 @@ fn method_row(
         .bounds
         .iter()
         .filter_map(|&rel| at(rel).filter(|m| !m.keeps_bound()).map(|m| (rel, m)))
-        .map(|(rel, m)| format!("{} at {rel:.0e} (worst {:.7})", m.violations, m.worst))
+        .map(|(rel, m)| format!("{} at {rel:.0e}", m.violations))
         .collect();
     row.push(if violations.is_empty() {
         "0".to_string()
@@ -234,7 +234,7 @@ fn violations(comparison: &Comparison) -> String {
                 m.input.clone(),
                 format!("{:.0e}", m.rel),
                 m.violations.to_string(),
-                format!("{:.9}", m.worst),
+                m.worst(),
             ]
         })
         .collect();

@@ -78,7 +78,7 @@ fn half_precision(
             None => Ok(to_values(bytes)),
         },
     )
-    .with_factors(Factors::EXACTLY)
+    .with_factors(Factors::One)
 }
 
 fn bf16_bytes(values: &[f32]) -> Vec<u8> {

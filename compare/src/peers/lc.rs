@@ -78,7 +78,7 @@ pub fn methods() -> Vec<Method> {
                 },
             )
             .tuned(float_bound)
-            .with_factors(Factors::BOUND)
+            .with_factors(Factors::Tightened)
         })
         .collect()
 }

@@ -19,7 +19,7 @@ pub fn methods() -> Vec<Method> {
     let mode = "3-D, rows folded to a square, less min, RMSE";
     vec![
         Method::arrays("TTHRESH", mode, layout, encode, decode)
-            .with_factors(Factors::search(ERRORS)),
+            .with_factors(Factors::Search(ERRORS)),
     ]
 }
 
