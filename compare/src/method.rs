@@ -201,6 +201,18 @@ impl Method {
         self
     }
 
+    /// Whether another process codes.
+    #[cfg(test)]
+    pub fn runs_elsewhere(&self) -> bool {
+        matches!(
+            self.codec,
+            Codec::Arrays {
+                coder: Coder::Elsewhere(_),
+                ..
+            }
+        )
+    }
+
     pub fn any_order(mut self, any: bool) -> Self {
         self.any_order = any;
         self

@@ -1,7 +1,7 @@
 //! SZ3 with an absolute bound: each of its algorithms, by column and over the whole table.
 //!
-//! Two bindings: the PyPI package pysz has the newer SZ3, whose Huffman trees take less room, but
-//! not the biomd algorithm; the crate sz3 has that.
+//! Two bindings: the PyPI package pysz has the newer SZ3, whose Huffman trees take less room; the
+//! crate sz3 has SZ3 3.3.2, whose interpolation is sometimes ahead, and algorithms that pysz lacks.
 
 use std::cell::RefCell;
 use std::fs;
@@ -32,7 +32,28 @@ const ALGORITHMS: [(&str, &str); 4] = [
 
 /// Each algorithm on each column.
 pub fn columns() -> Vec<Method> {
-    methods([("1-D".to_string(), Layout::Columns(bound_itself))])
+    let layout = Layout::Columns(bound_itself);
+    let mut methods = methods([("1-D".to_string(), layout)]);
+    let second_order =
+        CompressionAlgorithm::lorenzo_regression_custom(Some(true), Some(true), Some(true));
+    for (name, algorithm) in [
+        (
+            "interp+lorenzo",
+            CompressionAlgorithm::interpolation_lorenzo(),
+        ),
+        ("interp", CompressionAlgorithm::interpolation()),
+        ("lorenzo+lorenzo2+reg", second_order),
+    ] {
+        methods.push(by_crate(format!("{name} 1-D (3.3.2)"), layout, algorithm));
+    }
+    methods
+}
+
+fn by_crate(mode: String, layout: Layout, algorithm: CompressionAlgorithm) -> Method {
+    let encode = move |values: &[f32], shape: &[usize], bound| {
+        encode_by_crate(values, shape, bound, algorithm)
+    };
+    Method::arrays(FAMILY, mode, layout, encode, decode_by_crate)
 }
 
 /// Each algorithm on the whole table.
@@ -60,29 +81,27 @@ fn methods(layouts: impl IntoIterator<Item = (String, Layout)>) -> Vec<Method> {
                 },
             ));
         }
-        let mode = format!("biomd {name}");
-        methods.push(Method::arrays(
-            FAMILY,
-            mode,
-            layout,
-            encode_biomd,
-            decode_biomd,
-        ));
+        let biomd = CompressionAlgorithm::biology_molecular_data();
+        methods.push(by_crate(format!("biomd {name}"), layout, biomd));
     }
     methods
 }
 
-fn encode_biomd(values: &[f32], shape: &[usize], bound: f64) -> Result<Vec<u8>> {
+fn encode_by_crate(
+    values: &[f32],
+    shape: &[usize],
+    bound: f64,
+    algorithm: CompressionAlgorithm,
+) -> Result<Vec<u8>> {
     let mut data = DimensionedData::build(&values);
     for &length in shape.iter().filter(|&&length| length != 1) {
         data = data.dim(length)?;
     }
-    let config = Config::new(ErrorBound::Absolute(bound))
-        .compression_algorithm(CompressionAlgorithm::biology_molecular_data());
+    let config = Config::new(ErrorBound::Absolute(bound)).compression_algorithm(algorithm);
     Ok(sz3::compress_with_config(&data.finish()?, &config)?)
 }
 
-fn decode_biomd(bytes: &[u8], _: &[usize], _: f64) -> Result<Vec<f32>> {
+fn decode_by_crate(bytes: &[u8], _: &[usize], _: f64) -> Result<Vec<f32>> {
     let (_, data) = sz3::decompress::<f32, _>(bytes)?;
     Ok(data.into_data())
 }
