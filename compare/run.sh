@@ -35,4 +35,4 @@ fi
 export COMPARE_PYTHON
 
 export RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1
-exec cargo run --release --locked --manifest-path "$here/Cargo.toml" -- "$@"
+exec cargo run --release --manifest-path "$here/Cargo.toml" -- "$@"
