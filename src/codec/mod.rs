@@ -25,6 +25,7 @@ compile_error!("tolerant needs a little-endian target");
 
 mod bound;
 mod choose;
+mod cover;
 mod decode;
 mod element;
 mod encode;
@@ -35,6 +36,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use cover::{Cover, MAX_REPRESENTATIVES, cover, distinct, round};
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use decode::{decode, decode_bytes};
 pub use element::{Element, ElementType, Float};
