@@ -128,7 +128,9 @@ impl<F: Float> Cover<F> {
     /// Leaves out cells all of whose values became outliers, and those with the bits of another.
     fn without_idle(mut self) -> Self {
         let mut used = vec![false; self.representatives.len()];
-        self.codes.iter().for_each(|code| used[*code as usize] = true);
+        self.codes
+            .iter()
+            .for_each(|code| used[*code as usize] = true);
         let mut positions: HashMap<u64, u32> = HashMap::new();
         let mut kept = Vec::with_capacity(self.representatives.len());
         let renumbered: Vec<u32> = self

@@ -36,8 +36,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use cover::{Cover, MAX_REPRESENTATIVES, cover, distinct, round};
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
+pub use cover::{Cover, MAX_REPRESENTATIVES, cover, distinct, round};
 pub use decode::{decode, decode_bytes};
 pub use element::{Element, ElementType, Float};
 pub use encode::{EncodedBlock, encode_exact, encode_lossy};

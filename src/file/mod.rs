@@ -4,6 +4,7 @@
 //! Knows Arrow, Parquet and object stores, and the [codec](crate::codec) below; no SQL, no tools.
 
 mod atomic;
+mod best_encoding;
 mod column;
 mod encode;
 mod error;
@@ -17,6 +18,7 @@ mod open;
 mod options;
 mod page;
 mod plan;
+mod portable;
 mod reader;
 mod report;
 mod seal;
@@ -37,8 +39,9 @@ pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 pub use layout::Layout;
 pub use object::ObjectReader;
 pub use open::Opened;
-pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, WriterOptions};
+pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, WriterOptions};
 pub use plan::Plan;
+pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
 pub use source::ReadAt;

@@ -15,6 +15,17 @@ pub(super) const ROW_GROUP_BYTES: usize = 256 << 20;
 /// A block of the default size is not cut below this, however wide the table.
 const LEAST_BLOCK_ROWS: usize = 4096;
 
+/// The two kinds of file that Tolerant writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileLayout {
+    /// The smallest and fastest to decode; read with Tolerant. See [`Writer`](super::Writer).
+    #[default]
+    Packed,
+    /// Ordinary Parquet, read by anything that reads Parquet. See
+    /// [`PortableWriter`](super::PortableWriter).
+    Portable,
+}
+
 /// Options of a [`Writer`](super::Writer): bounds, ranges, sizes.
 #[derive(Debug, Clone, Default)]
 pub struct WriterOptions {

@@ -136,7 +136,7 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// [`FileError::InvalidInput`] for a batch of another schema, and [`FileError::Io`].
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.check_batch(batch)?;
+        check_batch(&self.schema, batch)?;
         let mut offset = 0;
         while offset < batch.num_rows() {
             let mut rows =
@@ -216,35 +216,6 @@ impl<W: Write + Send> Writer<W> {
             columns: reports,
         };
         Ok((self.sink, report))
-    }
-
-    fn check_batch(&self, batch: &RecordBatch) -> Result<()> {
-        let (ours, theirs) = (self.schema.fields(), batch.schema_ref().fields());
-        if ours.len() != theirs.len() {
-            return Err(FileError::invalid(format!(
-                "a batch of {} columns was given to a writer of {}",
-                theirs.len(),
-                ours.len()
-            )));
-        }
-        for ((field, other), array) in ours.iter().zip(theirs).zip(batch.columns()) {
-            if field.name() != other.name() || field.data_type() != other.data_type() {
-                return Err(FileError::invalid(format!(
-                    "column {:?} of type {} was given where column {:?} of type {} belongs",
-                    other.name(),
-                    other.data_type(),
-                    field.name(),
-                    field.data_type()
-                )));
-            }
-            if !field.is_nullable() && array.null_count() > 0 {
-                return Err(FileError::invalid(format!(
-                    "column {:?} is declared non-null but holds nulls",
-                    field.name()
-                )));
-            }
-        }
-        Ok(())
     }
 
     fn flush_row_group(&mut self) -> Result<()> {
@@ -430,7 +401,37 @@ impl Column {
     }
 }
 
-fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Result<()> {
+/// Whether a batch is of the schema that the writer was made for.
+pub(super) fn check_batch(schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
+    let (ours, theirs) = (schema.fields(), batch.schema_ref().fields());
+    if ours.len() != theirs.len() {
+        return Err(FileError::invalid(format!(
+            "a batch of {} columns was given to a writer of {}",
+            theirs.len(),
+            ours.len()
+        )));
+    }
+    for ((field, other), array) in ours.iter().zip(theirs).zip(batch.columns()) {
+        if field.name() != other.name() || field.data_type() != other.data_type() {
+            return Err(FileError::invalid(format!(
+                "column {:?} of type {} was given where column {:?} of type {} belongs",
+                other.name(),
+                other.data_type(),
+                field.name(),
+                field.data_type()
+            )));
+        }
+        if !field.is_nullable() && array.null_count() > 0 {
+            return Err(FileError::invalid(format!(
+                "column {:?} is declared non-null but holds nulls",
+                field.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Result<()> {
     let mut names = HashSet::new();
     if let Some(twice) = schema
         .fields()
