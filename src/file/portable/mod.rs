@@ -14,5 +14,6 @@ mod promises;
 mod tests;
 mod writer;
 
+pub(super) use promises::without_promises;
 pub use promises::{ColumnPromise, Promises};
 pub use writer::PortableWriter;

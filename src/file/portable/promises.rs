@@ -13,7 +13,9 @@
 //!   CRC-32C of all before it and of the float columns' names, each with a zero byte behind it
 //! ```
 
-use arrow::datatypes::Schema;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
@@ -25,7 +27,7 @@ use super::super::error::{FileError, Result};
 use super::super::levels::{read_varint, write_varint};
 
 /// The key of the entry. Readers hand it on as metadata of the Arrow schema.
-pub(in super::super) const KEY: &str = "tolerant.portable";
+const KEY: &str = "tolerant.portable";
 const VERSION: &str = "1:";
 const DECLARED: u8 = 16;
 /// Small, and read whole by everyone who opens the file.
@@ -164,6 +166,16 @@ impl Promises {
         let value = format!("{VERSION}{}", STANDARD_NO_PAD.encode(packed));
         Ok(KeyValue::new(KEY.to_owned(), value))
     }
+}
+
+/// The schema without the promises, which readers hand on as metadata of it: they are the file's.
+pub(in super::super) fn without_promises(schema: &SchemaRef) -> SchemaRef {
+    if !schema.metadata().contains_key(KEY) {
+        return Arc::clone(schema);
+    }
+    let mut schema = Schema::clone(schema);
+    schema.metadata.remove(KEY);
+    Arc::new(schema)
 }
 
 fn decode(encoded: &str, schema: &Schema, row_groups: usize) -> Option<Promises> {

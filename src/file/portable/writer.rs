@@ -100,7 +100,7 @@ impl<W: Write + Send> PortableWriter<W> {
             .iter()
             .map(|field| field.data_type().primitive_width().unwrap_or(16))
             .sum();
-        let (_, row_group_rows) = options.rows(row_bytes)?;
+        let row_group_rows = options.portable_rows(row_bytes)?;
         let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(&schema)?);
         let mut columns: Vec<Column> = schema
             .fields()
