@@ -26,6 +26,8 @@ compile_error!("tolerant needs a little-endian target");
 mod bound;
 mod choose;
 mod cover;
+#[cfg(test)]
+mod cover_tests;
 mod decode;
 mod element;
 mod encode;

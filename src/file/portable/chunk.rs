@@ -92,9 +92,11 @@ pub(super) fn smallest(forms: &[Form], n: usize) -> Result<usize> {
     let sampled: usize = slices.iter().map(Range::len).sum();
     let scale = n as f64 / sampled.max(1) as f64;
     let size = |form: &Form, level: i32| {
-        let data = compressed(&form.data(&slices), level)?;
-        let dictionary = compressed(form.entries(), level)?;
-        Ok::<f64, FileError>(data.len() as f64 * scale + dictionary.len() as f64)
+        let (data, entries) = (form.data(&slices), form.entries());
+        let small_data = compressed(&data, level)?.len() as f64 * scale;
+        let small_entries = compressed(entries, level)?.len() as f64;
+        let plain = data.len() as f64 * scale + entries.len() as f64;
+        Ok::<f64, FileError>(plain.min(small_data + small_entries) + form.overhead())
     };
     let mut order = Vec::with_capacity(forms.len());
     for (i, form) in forms.iter().enumerate() {
@@ -227,6 +229,15 @@ impl Form<'_> {
         match self {
             Form::Dictionary { entries, .. } => entries,
             _ => &[],
+        }
+    }
+
+    /// Bytes beyond the pages' bodies that other forms do without: a page header, and offset and
+    /// encoding in the footer.
+    fn overhead(&self) -> f64 {
+        match self {
+            Form::Dictionary { .. } => 20.0,
+            _ => 0.0,
         }
     }
 

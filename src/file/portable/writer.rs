@@ -190,12 +190,20 @@ impl<W: Write + Send> PortableWriter<W> {
     }
 
     fn key_values(&self) -> Result<Vec<KeyValue>> {
+        let entry = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
         let mut key_values = Vec::new();
-        // As large as the data in a small, wide table: only where Parquet's own schema says less.
+        // The Arrow schema is as large as the data in a small, wide table: it is written only where
+        // Parquet's own says less. Readers take all entries for the schema's metadata.
         let plain = parquet_to_arrow_schema(&self.parquet_schema, None)?;
-        if plain != *self.schema {
-            let encoded = encode_arrow_schema(&self.schema);
-            key_values.push(KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encoded));
+        if plain.fields() == self.schema.fields() {
+            let mut metadata: Vec<_> = self.schema.metadata().iter().collect();
+            metadata.sort();
+            key_values.extend(metadata.into_iter().map(|(key, value)| entry(key, value)));
+        } else {
+            key_values.push(entry(
+                ARROW_SCHEMA_META_KEY,
+                &encode_arrow_schema(&self.schema),
+            ));
         }
         let promises = Promises {
             columns: self
