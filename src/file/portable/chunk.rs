@@ -86,26 +86,62 @@ pub(super) fn dictionary_forms<'a>(
         .collect()
 }
 
+/// zstd at both levels: a context is large, and there is much to try with it.
+pub(super) struct Coder {
+    trial: Compressor<'static>,
+    last: Compressor<'static>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Effort {
+    Trial,
+    Last,
+}
+
+impl Coder {
+    pub(super) fn new() -> Result<Self> {
+        let compressor = |level| Compressor::new(level).map_err(FileError::io("compressing"));
+        Ok(Self {
+            trial: compressor(TRIAL_LEVEL)?,
+            last: compressor(LEVEL)?,
+        })
+    }
+
+    fn compressed(&mut self, bytes: &[u8], effort: Effort) -> Result<Vec<u8>> {
+        if bytes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let compressor = match effort {
+            Effort::Trial => &mut self.trial,
+            Effort::Last => &mut self.last,
+        };
+        compressor
+            .set_parameter(CParameter::ChecksumFlag(bytes.len() >= CHECKED_PAGE))
+            .and_then(|()| compressor.compress(bytes))
+            .map_err(FileError::io("compressing"))
+    }
+}
+
 /// The position of the smallest of `forms` (at least one) of a chunk of `n` values.
-pub(super) fn smallest(forms: &[Form], n: usize) -> Result<usize> {
+pub(super) fn smallest(coder: &mut Coder, forms: &[Form], n: usize) -> Result<usize> {
     let slices = sample(n);
     let sampled: usize = slices.iter().map(Range::len).sum();
     let scale = n as f64 / sampled.max(1) as f64;
-    let size = |form: &Form, level: i32| {
+    let mut size = |form: &Form, effort: Effort| {
         let (data, entries) = (form.data(&slices), form.entries());
-        let small_data = compressed(&data, level)?.len() as f64 * scale;
-        let small_entries = compressed(entries, level)?.len() as f64;
+        let small_data = coder.compressed(&data, effort)?.len() as f64 * scale;
+        let small_entries = coder.compressed(entries, effort)?.len() as f64;
         let plain = data.len() as f64 * scale + entries.len() as f64;
         Ok::<f64, FileError>(plain.min(small_data + small_entries) + form.overhead())
     };
     let mut order = Vec::with_capacity(forms.len());
     for (i, form) in forms.iter().enumerate() {
-        order.push((size(form, TRIAL_LEVEL)?, i));
+        order.push((size(form, Effort::Trial)?, i));
     }
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut best = (f64::INFINITY, 0);
     for (_, i) in order.into_iter().take(FINALISTS) {
-        let size = size(&forms[i], LEVEL)?;
+        let size = size(&forms[i], Effort::Last)?;
         if size < best.0 {
             best = (size, i);
         }
@@ -127,11 +163,17 @@ fn sample(n: usize) -> Vec<Range<usize>> {
 }
 
 /// Writes the pages of a chunk of `rows` rows. `levels` are the definition levels, if it has any.
-pub(super) fn write(form: &Form, n: usize, rows: usize, levels: &[u8]) -> Result<Chunk> {
+pub(super) fn write(
+    coder: &mut Coder,
+    form: &Form,
+    n: usize,
+    rows: usize,
+    levels: &[u8],
+) -> Result<Chunk> {
     let mut data = levels.to_vec();
     data.extend(form.data(&[0..n]));
-    let small_data = compressed(&data, LEVEL)?;
-    let small_dictionary = compressed(form.entries(), LEVEL)?;
+    let small_data = coder.compressed(&data, Effort::Last)?;
+    let small_dictionary = coder.compressed(form.entries(), Effort::Last)?;
     let zstd = small_data.len() + small_dictionary.len() < data.len() + form.entries().len();
     let (dictionary, data_body) = if zstd {
         (&small_dictionary[..], &small_data[..])
@@ -178,18 +220,6 @@ fn sizes(uncompressed: usize, compressed: usize) -> Result<Sizes> {
         uncompressed,
         compressed,
     })
-}
-
-fn compressed(bytes: &[u8], level: i32) -> Result<Vec<u8>> {
-    if bytes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let compress = || {
-        let mut compressor = Compressor::new(level)?;
-        compressor.set_parameter(CParameter::ChecksumFlag(bytes.len() >= CHECKED_PAGE))?;
-        compressor.compress(bytes)
-    };
-    compress().map_err(FileError::io("compressing"))
 }
 
 impl Form<'_> {

@@ -11,7 +11,7 @@ use crate::codec::{Cover, Element, Float, cover, distinct, round};
 
 use super::super::column::Values;
 use super::super::error::{FileError, Result};
-use super::chunk::{self, Chunk, Form, dictionary_forms};
+use super::chunk::{self, Chunk, Coder, Form, dictionary_forms};
 use super::hybrid;
 
 /// Chunks of fewer rows are read as soon as their statistics: these leave out minimum and maximum.
@@ -92,12 +92,13 @@ fn chunk_of<F: Float>(
         }
     }
     let candidates: Vec<Form> = forms.iter().map(|(_, form)| *form).collect();
-    let (way, form) = forms[chunk::smallest(&candidates, values.len())?];
+    let mut coder = Coder::new()?;
+    let (way, form) = forms[chunk::smallest(&mut coder, &candidates, values.len())?];
     let way = &snapped[way];
 
     let rows = array.len();
     let levels = levels(leaf, array);
-    let chunk = chunk::write(&form, values.len(), rows, &levels)?;
+    let chunk = chunk::write(&mut coder, &form, values.len(), rows, &levels)?;
     let written = match &way.dictionary {
         Some((_, entries)) => entries,
         None => &way.values,
