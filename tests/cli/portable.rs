@@ -63,13 +63,18 @@ fn inspect_shows_bounds_and_encodings() {
     );
     let bound = wave["abs_bound"].as_f64().unwrap();
     assert!(bound > 0.0 && bound <= 0.01 * (max - min));
-    assert_eq!(wave["codecs"], serde_json::json!({"DICTIONARY+ZSTD": 3}));
+    let codecs = wave["codecs"].as_object().unwrap();
+    assert!(
+        codecs.keys().all(|codec| codec.ends_with("+ZSTD")),
+        "{codecs:?}"
+    );
+    assert_eq!(codecs.values().map(|n| n.as_u64().unwrap()).sum::<u64>(), 3);
     assert_eq!(seen["columns"][2]["abs_bound"], 0.0);
     assert!(seen["columns"][0]["bound"].is_null());
     let table = folder.ok(&["inspect", "out.parquet"]);
     assert!(table.starts_with("portable Parquet file"), "{table}");
     assert!(
-        table.contains("rel:0.01") && table.contains("DICTIONARY+ZSTD"),
+        table.contains("rel:0.01") && table.contains("+ZSTD"),
         "{table}"
     );
 
