@@ -298,7 +298,8 @@ fn roundest<F: Float>(low: f64, high: f64) -> Option<F> {
     } else {
         (low, high)
     };
-    if !(low <= high) {
+    // The ends of a NaN are NaN.
+    if low.is_nan() || high.is_nan() || low > high {
         return None;
     }
     if low <= 0.0 && high >= 0.0 {

@@ -151,7 +151,7 @@ pub(super) fn smallest(coder: &mut Coder, forms: &[Form], n: usize) -> Result<us
 
 fn sample(n: usize) -> Vec<Range<usize>> {
     if n <= SAMPLE {
-        return vec![0..n];
+        return std::iter::once(0..n).collect();
     }
     let len = SAMPLE / SAMPLE_SLICES;
     (0..SAMPLE_SLICES)
@@ -171,7 +171,7 @@ pub(super) fn write(
     levels: &[u8],
 ) -> Result<Chunk> {
     let mut data = levels.to_vec();
-    data.extend(form.data(&[0..n]));
+    data.extend(form.data(std::slice::from_ref(&(0..n))));
     let small_data = coder.compressed(&data, Effort::Last)?;
     let small_dictionary = coder.compressed(form.entries(), Effort::Last)?;
     let zstd = small_data.len() + small_dictionary.len() < data.len() + form.entries().len();

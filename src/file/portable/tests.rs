@@ -132,7 +132,7 @@ fn empty_and_null_columns() {
 fn statistics_are_of_what_is_written() {
     let n = 20_000;
     let extremes = |odd: f32| {
-        let value = |i: usize| (i != 7).then(|| if i == 9 { odd } else { i as f32 });
+        let value = |i: usize| (i != 7).then_some(if i == 9 { odd } else { i as f32 });
         let (file, _) = write(&floats((0..n).map(value).collect()), {
             WriterOptions::new().with_bound(ErrorBound::abs(3.0).unwrap())
         });
