@@ -23,25 +23,46 @@
 #[cfg(target_endian = "big")]
 compile_error!("tolerant needs a little-endian target");
 
+mod alphabet;
+mod bits;
 mod bound;
 mod choose;
+mod cluster;
+mod coding;
+mod context;
 mod cover;
 #[cfg(test)]
 mod cover_tests;
 mod decode;
+mod effort;
 mod element;
 mod encode;
 mod error;
+mod estimate;
+mod graph;
+mod grid;
+mod histogram;
+mod integers;
+mod interpolation;
+mod linear;
+mod model;
 mod payload;
 mod quantize;
+mod rans;
+mod select;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod transform;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
+pub use context::ABSENT;
 pub use cover::{Cover, MAX_REPRESENTATIVES, cover, distinct, round};
-pub use decode::{decode, decode_bytes};
+pub use decode::{bytes_of_integers, decode, decode_bytes, decode_integers};
+pub use effort::Effort;
 pub use element::{Element, ElementType, Float};
-pub use encode::{EncodedBlock, encode_exact, encode_lossy};
+pub use encode::{Block, EncodedBlock, encode_exact, encode_lossy};
 pub use error::CodecError;
 pub use payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
+pub use quantize::Grid;
+pub use select::{Plan, Search, plan};

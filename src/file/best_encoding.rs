@@ -9,9 +9,9 @@ use parquet::schema::types::SchemaDescriptor;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{FieldRef, Schema};
 
-use super::encode::{OrdinaryChunks, OrdinaryLeaf, ordinary_chunks_with};
 use super::error::{FileError, Result};
 use super::footer;
+use super::ordinary::{OrdinaryChunks, OrdinaryLeaf, ordinary_chunks_with};
 
 /// The level at which encodings are compared, and that of the one that is chosen.
 const TRIAL_LEVEL: i32 = 3;

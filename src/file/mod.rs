@@ -5,8 +5,9 @@
 
 mod atomic;
 mod best_encoding;
+mod cache;
+mod check;
 mod column;
-mod encode;
 mod error;
 mod footer;
 mod index;
@@ -16,7 +17,10 @@ mod levels;
 mod object;
 mod open;
 mod options;
+mod ordinary;
+mod packed;
 mod page;
+mod pages;
 mod plan;
 mod portable;
 mod reader;
@@ -28,18 +32,20 @@ mod statistics;
 mod tests;
 #[cfg(test)]
 mod tests_forged;
+#[cfg(test)]
+mod tests_references;
 mod virtual_file;
 mod writer;
 
 pub use atomic::AtomicFile;
 pub use column::{element_type, is_float, raw_bytes};
-pub use encode::finite_range;
 pub use error::{FileError, Result};
 pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 pub use layout::Layout;
 pub use object::ObjectReader;
 pub use open::Opened;
 pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, WriterOptions};
+pub use packed::finite_range;
 pub use plan::Plan;
 pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};

@@ -1,25 +1,27 @@
 //! The writer of packed files.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::{KeyValue, ParquetColumnIndex, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescPtr;
 use rayon::prelude::*;
 
-use crate::codec::{ErrorBound, ValueRange};
+use crate::codec::{self, Effort, ErrorBound, Plan, Search, ValueRange};
 
+use super::check::{check_batch, check_columns};
 use super::column::{element_type, is_float, raw_bytes};
-use super::encode::{OrdinaryChunks, PackedChunk, ordinary_chunks, packed_chunk};
 use super::error::{FileError, Result};
 use super::footer;
 use super::index::{Index, IndexColumn, OrdinaryColumn, PackedColumn};
 use super::options::{ROW_GROUP_BYTES, WriterOptions};
+use super::ordinary::{OrdinaryChunks, ordinary_chunks};
+use super::packed::{PackedChunk, PreparedChunk, concatenated};
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
 use super::{index_codec, open};
@@ -54,6 +56,8 @@ pub struct Writer<W: Write + Send> {
     columns: Vec<Column>,
     block_rows: usize,
     row_group_rows: usize,
+    effort: Effort,
+    search: Search,
     buffered: Vec<RecordBatch>,
     buffered_rows: usize,
     /// Counted only where rows differ in size.
@@ -78,6 +82,12 @@ enum State {
         index: PackedColumn,
     },
     Ordinary(OrdinaryColumn),
+}
+
+/// A column of one row group, to be encoded.
+enum Prepared {
+    Packed(PreparedChunk),
+    Ordinary(ArrayRef),
 }
 
 /// A column of one row group, encoded.
@@ -123,6 +133,8 @@ impl<W: Write + Send> Writer<W> {
             columns,
             block_rows,
             row_group_rows,
+            effort: options.effort(),
+            search: options.search(),
             buffered: Vec::new(),
             buffered_rows: 0,
             buffered_bytes: varying.then_some(0),
@@ -187,6 +199,7 @@ impl<W: Write + Send> Writer<W> {
         };
         let mut tail = index_codec::encode(&index)?;
         let seal = Seal {
+            version: seal::VERSION,
             index_offset: self.position,
             index_len: tail.len() as u64,
         };
@@ -201,7 +214,7 @@ impl<W: Write + Send> Writer<W> {
         );
         let footer_offset = self.position + tail.len() as u64;
         // What cannot be opened must not be finished: a schema beyond what readers take, say.
-        open::layout(&metadata, &tail, footer_offset, self.position)
+        open::layout(&metadata, &tail, footer_offset, seal)
             .map_err(|error| error.at("this table cannot be packed"))?;
         tail.extend(footer::serialize(metadata, footer_offset)?);
         seal::close(&mut tail, seal)?;
@@ -218,12 +231,10 @@ impl<W: Write + Send> Writer<W> {
         Ok((self.sink, report))
     }
 
-    fn flush_row_group(&mut self) -> Result<()> {
-        let batches = std::mem::take(&mut self.buffered);
-        let rows = std::mem::take(&mut self.buffered_rows);
-        self.buffered_bytes = self.buffered_bytes.map(|_| 0);
-        let block_rows = self.block_rows;
-        let chunks: Vec<Chunk> = self
+    /// Encodes a row group: its columns to integers, all of them to plans, and those to chunks.
+    fn encode(&mut self, batches: Vec<RecordBatch>) -> Result<Vec<Chunk>> {
+        let (block_rows, effort) = (self.block_rows, self.effort);
+        let prepared: Vec<Prepared> = self
             .columns
             .par_iter_mut()
             .enumerate()
@@ -232,13 +243,46 @@ impl<W: Write + Send> Writer<W> {
                     .iter()
                     .map(|batch| Arc::clone(batch.column(i)))
                     .collect();
-                let name = column.field.name().clone();
-                column
-                    .encode(&arrays, block_rows)
-                    .map_err(|error| error.at(format!("column {name:?}")))
+                let named =
+                    |error: FileError| error.at(format!("column {:?}", column.field.name()));
+                let array = concatenated(&arrays).map_err(named)?;
+                column.prepare(array, block_rows)
             })
             .collect::<Result<_>>()?;
         drop(batches);
+        let integers: Vec<_> = prepared
+            .par_iter()
+            .map(|prepared| match prepared {
+                Prepared::Packed(chunk) => chunk.integers(),
+                Prepared::Ordinary(_) => None,
+            })
+            .collect();
+        let pieces: Vec<Option<Vec<&[i32]>>> = integers
+            .iter()
+            .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
+            .collect();
+        let plans = codec::plan(&pieces, self.search);
+        drop(pieces);
+        self.columns
+            .par_iter_mut()
+            .zip(&plans)
+            .zip(&prepared)
+            .map(|((column, plan), prepared)| {
+                let references = plan.references.iter();
+                let references: Option<Vec<_>> =
+                    references.map(|i| integers[*i].as_deref()).collect();
+                // Plans refer to columns that have integers.
+                let references = references.unwrap_or_default();
+                column.encode(prepared, plan, &references, block_rows, effort)
+            })
+            .collect()
+    }
+
+    fn flush_row_group(&mut self) -> Result<()> {
+        let batches = std::mem::take(&mut self.buffered);
+        let rows = std::mem::take(&mut self.buffered_rows);
+        self.buffered_bytes = self.buffered_bytes.map(|_| 0);
+        let chunks = self.encode(batches)?;
 
         let mut leaves = self.physical_schema.columns().iter();
         let mut metadata = Vec::with_capacity(leaves.len());
@@ -312,6 +356,7 @@ impl Column {
                     abs_bounds: Vec::new(),
                     max_error: 0.0,
                     row_groups: Vec::new(),
+                    references: Vec::new(),
                 };
                 State::Packed { declared, index }
             }
@@ -325,30 +370,48 @@ impl Column {
         }
     }
 
-    fn encode(&mut self, arrays: &[ArrayRef], block_rows: usize) -> Result<Chunk> {
-        self.raw_bytes += arrays.iter().map(raw_bytes).sum::<u64>();
-        self.nulls += arrays
-            .iter()
-            .map(|array| array.null_count() as u64)
-            .sum::<u64>();
-        match &mut self.state {
-            State::Packed { declared, index } => {
-                let mut chunk =
-                    packed_chunk(&self.field, arrays, index.bound, *declared, block_rows)?;
-                self.range = self.range.union(&chunk.range);
-                index.range = declared.unwrap_or(self.range);
+    fn prepare(&mut self, array: ArrayRef, block_rows: usize) -> Result<Prepared> {
+        self.raw_bytes += raw_bytes(&array);
+        self.nulls += array.null_count() as u64;
+        let State::Packed { declared, index } = &mut self.state else {
+            return Ok(Prepared::Ordinary(array));
+        };
+        let chunk = PreparedChunk::new(array, index.bound, *declared, block_rows)
+            .map_err(|error| error.at(format!("column {:?}", self.field.name())))?;
+        self.range = self.range.union(&chunk.range);
+        index.range = declared.unwrap_or(self.range);
+        // A bound that never changes is stored once.
+        if index.abs_bounds.is_empty()
+            || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
+        {
+            index.abs_bounds.push(chunk.abs_bound);
+        }
+        Ok(Prepared::Packed(chunk))
+    }
+
+    fn encode(
+        &mut self,
+        prepared: &Prepared,
+        plan: &Plan,
+        references: &[&[Cow<'_, [i32]>]],
+        block_rows: usize,
+        effort: Effort,
+    ) -> Result<Chunk> {
+        let named = |error: FileError| error.at(format!("column {:?}", self.field.name()));
+        match (prepared, &mut self.state) {
+            (Prepared::Packed(prepared), State::Packed { index, .. }) => {
+                let mut chunk = prepared
+                    .encode(&self.field, plan, references, effort)
+                    .map_err(named)?;
                 index.max_error = index.max_error.max(chunk.max_error);
-                // A bound that never changes is stored once.
-                if index.abs_bounds.is_empty()
-                    || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
-                {
-                    index.abs_bounds.push(chunk.abs_bound);
-                }
                 index.row_groups.push(std::mem::take(&mut chunk.blocks));
+                index.references.push(std::mem::take(&mut chunk.references));
                 Ok(Chunk::Packed(chunk))
             }
-            State::Ordinary(index) => {
-                let mut chunks = ordinary_chunks(&self.field, arrays, block_rows)?;
+            (Prepared::Ordinary(array), State::Ordinary(index)) => {
+                let mut chunks =
+                    ordinary_chunks(&self.field, std::slice::from_ref(array), block_rows)
+                        .map_err(named)?;
                 let pages = chunks
                     .leaves
                     .iter_mut()
@@ -356,6 +419,7 @@ impl Column {
                 index.row_groups.push(pages.collect());
                 Ok(Chunk::Ordinary(chunks))
             }
+            _ => Err(FileError::invalid("a column changed its kind")),
         }
     }
 
@@ -398,98 +462,5 @@ impl Column {
             State::Packed { index, .. } => IndexColumn::Packed(index),
             State::Ordinary(index) => IndexColumn::Ordinary(index),
         }
-    }
-}
-
-/// Whether a batch is of the schema that the writer was made for.
-pub(super) fn check_batch(schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
-    let (ours, theirs) = (schema.fields(), batch.schema_ref().fields());
-    if ours.len() != theirs.len() {
-        return Err(FileError::invalid(format!(
-            "a batch of {} columns was given to a writer of {}",
-            theirs.len(),
-            ours.len()
-        )));
-    }
-    for ((field, other), array) in ours.iter().zip(theirs).zip(batch.columns()) {
-        if field.name() != other.name() || field.data_type() != other.data_type() {
-            return Err(FileError::invalid(format!(
-                "column {:?} of type {} was given where column {:?} of type {} belongs",
-                other.name(),
-                other.data_type(),
-                field.name(),
-                field.data_type()
-            )));
-        }
-        if !field.is_nullable() && array.null_count() > 0 {
-            return Err(FileError::invalid(format!(
-                "column {:?} is declared non-null but holds nulls",
-                field.name()
-            )));
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Result<()> {
-    let mut names = HashSet::new();
-    if let Some(twice) = schema
-        .fields()
-        .iter()
-        .find(|field| !names.insert(field.name()))
-    {
-        return Err(FileError::invalid(format!(
-            "two columns are named {:?}; rename one",
-            twice.name()
-        )));
-    }
-    if let Some(missing) = options.bounded_columns().find(|name| !names.contains(name)) {
-        return Err(FileError::invalid(format!(
-            "there is no column named {missing:?}"
-        )));
-    }
-    options.default_bound().checked()?;
-    for field in schema.fields() {
-        if let Some(bound) = options.bound_of(field.name()) {
-            bound.checked()?;
-        }
-        if !reads_back(field.data_type()) {
-            return Err(FileError::invalid(format!(
-                "column {:?} is of type {}, which Parquet does not give back; cast it to its value type first",
-                field.name(),
-                field.data_type()
-            )));
-        }
-        if let Some(bound) = options.bound_of(field.name())
-            && !bound.is_exact()
-            && !is_float(field.data_type())
-        {
-            return Err(FileError::invalid(format!(
-                "column {:?} is of type {} and takes no error bound but exact (asked for: {bound})",
-                field.name(),
-                field.data_type()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether parquet-rs reads the type back that it writes: it does not decode into runs, nor into
-/// dictionaries but for those of strings, bytes and plain numbers.
-fn reads_back(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::RunEndEncoded(_, _) => false,
-        DataType::Dictionary(_, values) => match values.as_ref() {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => true,
-            values => values.is_integer() || is_float(values),
-        },
-        DataType::Struct(fields) => fields.iter().all(|field| reads_back(field.data_type())),
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::ListView(field)
-        | DataType::LargeListView(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => reads_back(field.data_type()),
-        _ => true,
     }
 }

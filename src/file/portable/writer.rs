@@ -15,13 +15,13 @@ use rayon::prelude::*;
 use crate::codec::{ErrorBound, ValueRange, absolute_bound};
 
 use super::super::best_encoding::{Paging, smallest_chunks};
+use super::super::check::{check_batch, check_columns};
 use super::super::column::{is_float, raw_bytes};
-use super::super::encode::{concatenated, finite_range};
 use super::super::error::{FileError, Result};
 use super::super::footer;
 use super::super::options::{ROW_GROUP_BYTES, WriterOptions};
+use super::super::packed::{concatenated, finite_range};
 use super::super::report::{ColumnReport, WriteReport};
-use super::super::writer::{check_batch, check_columns};
 use super::column::{ROWS_WORTH_STATISTICS, float_chunk};
 use super::promises::{ColumnPromise, Promises};
 

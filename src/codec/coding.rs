@@ -1,0 +1,154 @@
+//! Integers of a block to bytes: a transform, then tables by context or pco.
+//!
+//! ```text
+//! tag   u8    transform (low half) | coder << 4
+//! weights of a linear transform
+//! model, or stream of i32
+//! ```
+
+use super::CodecError;
+use super::choose;
+use super::context::Context;
+use super::effort::Effort;
+use super::model::{self, Model};
+use super::payload::Cursor;
+use super::select::Plan;
+use super::stream::{self, Delta};
+use super::transform::Transform;
+
+const CODER_STREAM: u8 = 0;
+const CODER_MODEL: u8 = 1;
+
+/// A context must save this much of what the integers take without one: it costs decoding time.
+const CONTEXT_WORTH: f32 = 0.985;
+/// What pco takes beyond the entropy of its bins.
+const STREAM_BYTES: f32 = 24.0;
+
+/// Appends `integers`, coded by `plan`; `references` are aligned with them.
+pub(super) fn write(
+    integers: &[i32],
+    plan: &Plan,
+    references: &[&[i32]],
+    effort: Effort,
+    out: &mut Vec<u8>,
+) {
+    if effort == Effort::Fast || integers.is_empty() {
+        let residuals = plan.transform.apply(integers, references);
+        write_stream(&plan.transform, &residuals, FAST_LEVEL, out);
+        return;
+    }
+    let residuals = plan.transform.apply(integers, references);
+    let model = best_model(&residuals, &plan.context, references);
+    let few = integers.len() <= FEW;
+    if let Some(model) = &model
+        && !few
+        && !model.is_coarse()
+    {
+        write_model(&plan.transform, model, out);
+        return;
+    }
+    // What cannot be told beforehand is tried.
+    let mut best = Vec::new();
+    let other = other_transform(integers, &plan.transform);
+    let others = other.as_ref().map(|other| other.apply(integers, &[]));
+    match (&other, others) {
+        (Some(other), Some(others)) if few || sampled(&others) < sampled(&residuals) => {
+            write_stream(other, &others, stream::LEVEL, &mut best);
+        }
+        _ => write_stream(&plan.transform, &residuals, stream::LEVEL, &mut best),
+    }
+    if let Some(model) = model
+        && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
+    {
+        let mut modelled = Vec::new();
+        write_model(&plan.transform, &model, &mut modelled);
+        best = shorter(best, modelled);
+    }
+    if few && !plan.references.is_empty() {
+        let mut alone = Vec::new();
+        write(
+            integers,
+            &Plan::alone(Some(integers), effort),
+            &[],
+            effort,
+            &mut alone,
+        );
+        best = shorter(best, alone);
+    }
+    out.extend_from_slice(&best);
+}
+
+fn write_stream(transform: &Transform, residuals: &[i32], level: usize, out: &mut Vec<u8>) {
+    out.push(transform.tag() | CODER_STREAM << 4);
+    transform.write(out);
+    stream::write_at(residuals, Delta::Order(0), level, out);
+}
+
+fn write_model(transform: &Transform, model: &Model<'_>, out: &mut Vec<u8>) {
+    out.push(transform.tag() | CODER_MODEL << 4);
+    transform.write(out);
+    model.write(out);
+}
+
+/// The transform that pco does best with, by another estimate than plans are made by, if it is
+/// another.
+fn other_transform(integers: &[i32], transform: &Transform) -> Option<Transform> {
+    let other = match choose::delta_order(integers) {
+        0 => Transform::None,
+        order => Transform::Delta(order),
+    };
+    (other != *transform).then_some(other)
+}
+
+/// Bytes that pco takes for a sample.
+fn sampled(residuals: &[i32]) -> usize {
+    let sample: Vec<i32> = choose::runs(residuals, 4).flatten().copied().collect();
+    stream::compress(&sample, Delta::Order(0), stream::LEVEL)
+        .map_or(usize::MAX, |bytes| bytes.len())
+}
+
+/// Blocks of so few values are coded in all ways: headers count, and it takes no time.
+pub(super) const FEW: usize = 1024;
+
+/// The model by `context`, or the one without if that is about as good.
+fn best_model<'a>(
+    residuals: &'a [i32],
+    context: &'a Context,
+    references: &[&[i32]],
+) -> Option<Model<'a>> {
+    let model = Model::new(residuals, context, references);
+    if context.is_empty() {
+        return model;
+    }
+    match (model, Model::new(residuals, Context::NONE, &[])) {
+        (Some(model), Some(alone)) if model.bits() > CONTEXT_WORTH * alone.bits() => Some(alone),
+        (model, alone) => model.or(alone),
+    }
+}
+
+fn shorter(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
+    if b.len() < a.len() { b } else { a }
+}
+
+/// pco's level without entropy coding.
+const FAST_LEVEL: usize = 0;
+
+/// Reads what [`write`] wrote.
+pub(super) fn read(
+    cursor: &mut Cursor<'_>,
+    references: &[&[i32]],
+    integers: &mut [i32],
+) -> Result<(), CodecError> {
+    if references.iter().any(|other| other.len() != integers.len()) {
+        return Err(CodecError::corrupt("references of another length"));
+    }
+    let tag = cursor.byte()?;
+    let transform = Transform::read(tag & 15, cursor, references.len())?;
+    match tag >> 4 {
+        CODER_STREAM => stream::read_into(cursor, integers)?,
+        CODER_MODEL => model::read(cursor, references, integers)?,
+        coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
+    }
+    transform.invert(integers, references);
+    Ok(())
+}

@@ -1,0 +1,489 @@
+//! Which transform and which context code each column of a row group best: chosen on a sample of
+//! its rows, the same rows of all columns.
+//!
+//! Each column first finds the best it can do alone. Mutual information between pairs of columns
+//! then says who might tell something of whom, and the strongest pairs are joined into a graph as
+//! in Chow and Liu's trees (IEEE Trans. Inf. Theory 14, 1968); last, each column tries its
+//! strongest partners for real.
+
+use super::context::{Buckets, Context, MAX_REFERENCES};
+use super::effort::Effort;
+use super::estimate::{Cost, RUN, Sample, Symbols};
+use super::graph::Graph;
+use super::linear;
+use super::transform::{Linear, MAX_DELTA, MAX_TERMS, Transform};
+
+/// How a column is coded: by what transform, and by which other columns.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Columns whose integers the coding refers to.
+    pub references: Vec<usize>,
+    pub(super) transform: Transform,
+    pub(super) context: Context,
+}
+
+impl Plan {
+    /// The plan of a column that is coded for itself.
+    pub fn alone(integers: Option<&[i32]>, effort: Effort) -> Self {
+        let column = integers.map(|integers| vec![integers]);
+        plan(&[column], Search::of(effort, 0))
+            .pop()
+            .unwrap_or_default()
+    }
+}
+
+/// How far the search goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    /// References of a column, at most; 0 for columns that are coded each for itself.
+    pub references: usize,
+    /// Columns that a reader of one column decodes besides, at most.
+    pub ancestors: usize,
+    /// Whether a column's coding may depend on the value before.
+    pub previous: bool,
+    /// Rows of the sample.
+    pub sample: usize,
+    /// Strongest partners that a column tries.
+    pub partners: usize,
+}
+
+impl Search {
+    /// The search of an effort, with at most `references` of a column.
+    pub fn of(effort: Effort, references: usize) -> Self {
+        let (references, ancestors, sample, partners) = match effort {
+            Effort::Fast => (0, 0, 4096, 0),
+            Effort::Balanced => (references.min(MAX_REFERENCES), 6, 8192, 4),
+            Effort::Small => (references.min(MAX_REFERENCES), 12, 32_768, 12),
+        };
+        Self {
+            references,
+            previous: effort != Effort::Fast,
+            ancestors,
+            sample,
+            partners,
+        }
+    }
+}
+
+/// A transform, a context or a reference more must be better than by chance, and pay for its
+/// description.
+fn worth(bits: f32, than: f32) -> bool {
+    bits + 8.0 < than * 0.995
+}
+
+/// Buckets of a reference, at most.
+const BUCKETS: usize = 64;
+
+/// Chooses a plan for each column. `columns` hold the row group's integers, in pieces, with
+/// [`ABSENT`](super::ABSENT) where a row has none; None for columns that have no part in this.
+pub fn plan(columns: &[Option<Vec<&[i32]>>], search: Search) -> Vec<Plan> {
+    let mut cost = Cost::new(search.sample + RUN);
+    let mut columns: Vec<Option<Column>> = columns
+        .iter()
+        .map(|column| Some(Column::new(column.as_deref()?, search, &mut cost)))
+        .collect();
+    if search.references > 0 {
+        let pairs = pairs(&columns);
+        let partners = partners(&pairs, columns.len(), search.partners);
+        let mut graph = join(&pairs, columns.len(), search.ancestors);
+        for i in from_roots(&graph) {
+            let plan = refer(i, &columns, &partners[i], &graph, search, &mut cost);
+            if let (Some(column), Some(plan)) = (&mut columns[i], plan) {
+                graph.set_parents(i, &plan.references);
+                column.plan = plan;
+            }
+        }
+    }
+    columns
+        .into_iter()
+        .map(|column| column.map_or_else(Plan::default, |column| column.plan))
+        .collect()
+}
+
+/// A column in the search.
+struct Column {
+    rows: usize,
+    sample: Sample,
+    plan: Plan,
+    /// Of the plan, on the sample.
+    bits: f32,
+    /// Coarse residuals of some rows, for [`pairs`].
+    coarse: Vec<u8>,
+}
+
+impl Column {
+    fn new(pieces: &[&[i32]], search: Search, cost: &mut Cost) -> Self {
+        let sample = Sample::of(pieces, search.sample);
+        let (bits, plan) = alone(&sample, search.previous, cost);
+        let coarse = coarse(&sample.symbols(&plan.transform, &[]));
+        Self {
+            rows: pieces.iter().map(|piece| piece.len()).sum(),
+            sample,
+            plan,
+            bits,
+            coarse,
+        }
+    }
+
+    /// Bits of the whole column where the sample takes `bits`.
+    fn scaled(&self, bits: f32) -> f32 {
+        bits * self.rows as f32 / self.sample.integers.len().max(1) as f32
+    }
+}
+
+/// The best plan without references, and its bits.
+fn alone(sample: &Sample, with_previous: bool, cost: &mut Cost) -> (f32, Plan) {
+    let mut best = (f32::INFINITY, Plan::default());
+    for order in 0..=MAX_DELTA {
+        let transform = match order {
+            0 => Transform::None,
+            order => Transform::Delta(order),
+        };
+        let symbols = sample.symbols(&transform, &[]);
+        let mut least = f32::INFINITY;
+        let shift = with_previous.then(|| previous_shift(symbols.size));
+        for previous in [None].into_iter().chain(shift.map(Some)) {
+            let context = Context {
+                buckets: Vec::new(),
+                previous,
+            };
+            let bits = cost.of(&symbols, &context, &[]);
+            least = least.min(bits);
+            if worth(bits, best.0) {
+                best = (
+                    bits,
+                    Plan {
+                        references: Vec::new(),
+                        transform: transform.clone(),
+                        context,
+                    },
+                );
+            }
+        }
+        // Higher orders can only win where this one does.
+        if least > best.0 {
+            break;
+        }
+    }
+    best
+}
+
+/// So that at most 32 symbols are told apart.
+fn previous_shift(symbols: usize) -> u32 {
+    symbols.div_ceil(32).next_power_of_two().ilog2()
+}
+
+/// Levels of the coarse residuals, and rows of them.
+const LEVELS: usize = 16;
+const COARSE_ROWS: usize = 1024;
+
+/// Symbols as levels of about equal counts.
+fn coarse(symbols: &Symbols) -> Vec<u8> {
+    let mut counts = vec![0usize; symbols.size];
+    symbols
+        .symbols
+        .iter()
+        .for_each(|s| counts[usize::from(*s)] += 1);
+    let share = symbols.symbols.len().div_ceil(LEVELS).max(1);
+    let (mut level, mut filled) = (0, 0);
+    let levels: Vec<u8> = counts
+        .iter()
+        .map(|count| {
+            if filled > 0 && filled + count / 2 > share && level + 1 < LEVELS as u8 {
+                (level, filled) = (level + 1, 0);
+            }
+            filled += count;
+            level
+        })
+        .collect();
+    let step = symbols.symbols.len().div_ceil(COARSE_ROWS).max(1);
+    symbols
+        .symbols
+        .iter()
+        .step_by(step)
+        .map(|s| levels[usize::from(*s)])
+        .collect()
+}
+
+/// Two columns, and the bits that one saves the other.
+struct Pair {
+    bits: f32,
+    columns: [usize; 2],
+}
+
+/// Bits below which a reference is not worth its description.
+const LEAST_GAIN: f32 = 64.0;
+
+/// Pairs of columns that tell something of each other, the strongest first.
+fn pairs(columns: &[Option<Column>]) -> Vec<Pair> {
+    let known: Vec<(usize, &Column)> = columns
+        .iter()
+        .enumerate()
+        .filter_map(|(i, column)| Some((i, column.as_ref()?)))
+        .filter(|(_, column)| column.scaled(column.bits) > LEAST_GAIN)
+        .collect();
+    let Some((_, first)) = known.first() else {
+        return Vec::new();
+    };
+    // A pair takes about a microsecond; the nearest in the schema are likeliest to be related.
+    let reach = (first.rows / 32).max(8);
+    let logs: Vec<f32> = (0..=COARSE_ROWS)
+        .map(|count| {
+            if count == 0 {
+                0.0
+            } else {
+                count as f32 * (count as f32).log2()
+            }
+        })
+        .collect();
+    let mut pairs = Vec::new();
+    for (at, (i, a)) in known.iter().enumerate() {
+        for (j, b) in known[at + 1..].iter().take(reach) {
+            let bits = shared_bits(&a.coarse, &b.coarse, &logs) * a.rows as f32;
+            if bits > LEAST_GAIN {
+                pairs.push(Pair {
+                    bits: bits.min(a.scaled(a.bits)).min(b.scaled(b.bits)),
+                    columns: [*i, *j],
+                });
+            }
+        }
+    }
+    pairs.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.columns.cmp(&b.columns)));
+    pairs
+}
+
+/// Mutual information of two columns' levels, bits a row, less what chance would show (Miller,
+/// 1955).
+fn shared_bits(a: &[u8], b: &[u8], logs: &[f32]) -> f32 {
+    let mut joint = [0u16; LEVELS * LEVELS];
+    for (a, b) in a.iter().zip(b) {
+        joint[usize::from(*a & 15) * LEVELS + usize::from(*b & 15)] += 1;
+    }
+    let (mut of_a, mut of_b) = ([0u16; LEVELS], [0u16; LEVELS]);
+    let (mut sum, mut cells) = (0.0, 0);
+    for (at, count) in joint.iter().enumerate() {
+        of_a[at / LEVELS] += count;
+        of_b[at % LEVELS] += count;
+        sum += logs[usize::from(*count)];
+        cells += usize::from(*count > 0);
+    }
+    let marginal = |counts: &[u16; LEVELS]| -> (f32, usize) {
+        (
+            counts.iter().map(|count| logs[usize::from(*count)]).sum(),
+            counts.iter().filter(|count| **count > 0).count(),
+        )
+    };
+    let ((a_sum, a_cells), (b_sum, b_cells)) = (marginal(&of_a), marginal(&of_b));
+    let n = a.len().min(b.len());
+    let chance = (cells + 1) as f32 - (a_cells + b_cells) as f32;
+    (sum - a_sum - b_sum + logs[n] - chance.max(0.0) * 0.72) / n.max(1) as f32
+}
+
+/// The strongest partners of each column.
+fn partners(pairs: &[Pair], columns: usize, most: usize) -> Vec<Vec<usize>> {
+    let mut partners = vec![Vec::new(); columns];
+    for Pair {
+        columns: [a, b], ..
+    } in pairs
+    {
+        for (a, b) in [(*a, *b), (*b, *a)] {
+            if partners[a].len() < most {
+                partners[a].push(b);
+            }
+        }
+    }
+    partners
+}
+
+/// Joins the strongest pairs first, each column getting one parent at most. The one that more
+/// columns lean on becomes the parent.
+fn join(pairs: &[Pair], columns: usize, ancestors: usize) -> Graph {
+    let mut weights = vec![0.0; columns];
+    for pair in pairs {
+        for column in pair.columns {
+            weights[column] += pair.bits;
+        }
+    }
+    let mut graph = Graph::new(columns, ancestors);
+    for Pair {
+        columns: [a, b], ..
+    } in pairs
+    {
+        let (a, b) = if weights[*b] > weights[*a] {
+            (b, a)
+        } else {
+            (a, b)
+        };
+        for (parent, child) in [(*a, *b), (*b, *a)] {
+            if graph.parents(child).is_empty() && graph.allows(child, &[parent]) {
+                graph.set_parents(child, &[parent]);
+                break;
+            }
+        }
+    }
+    graph
+}
+
+/// All columns, each after its parents.
+fn from_roots(graph: &Graph) -> Vec<usize> {
+    let mut order: Vec<usize> = Vec::new();
+    fn visit(column: usize, graph: &Graph, seen: &mut Vec<bool>, order: &mut Vec<usize>) {
+        if !std::mem::replace(&mut seen[column], true) {
+            for parent in graph.parents(column) {
+                visit(*parent, graph, seen, order);
+            }
+            order.push(column);
+        }
+    }
+    let mut seen = vec![false; graph.columns()];
+    for column in 0..graph.columns() {
+        visit(column, graph, &mut seen, &mut order);
+    }
+    order
+}
+
+/// The best plan of a column with references, if one beats its plan without.
+fn refer(
+    i: usize,
+    columns: &[Option<Column>],
+    partners: &[usize],
+    graph: &Graph,
+    search: Search,
+    cost: &mut Cost,
+) -> Option<Plan> {
+    let column = columns[i].as_ref()?;
+    let parents = graph.parents(i);
+    let candidates: Vec<usize> = parents
+        .iter()
+        .chain(partners.iter().filter(|j| !parents.contains(j)))
+        .copied()
+        .filter(|j| graph.allows(i, &[*j]))
+        .collect();
+    let mut trial = Trial {
+        column,
+        columns,
+        cost,
+        best: (column.bits, column.plan.clone()),
+    };
+    let own = column.plan.transform.clone();
+    for transform in [Transform::None, own.clone()] {
+        trial.contexts(&transform, &[], &candidates, |all| {
+            all.len() <= search.references && graph.allows(i, all)
+        });
+        if own == Transform::None {
+            break;
+        }
+    }
+    let differences = own.is_ordered();
+    let samples: Vec<&[i32]> = candidates
+        .iter()
+        .filter_map(|j| Some(&columns[*j].as_ref()?.sample.integers[..]))
+        .collect();
+    for fit in linear::fit(
+        &column.sample.integers,
+        &samples,
+        column.sample.run,
+        differences,
+    ) {
+        // From indices among the candidates to indices among the plan's references.
+        let references: Vec<usize> = fit.terms.iter().map(|(at, _)| candidates[*at]).collect();
+        let terms = fit
+            .terms
+            .iter()
+            .enumerate()
+            .map(|(at, (_, weight))| (at, *weight));
+        let transform = Transform::Linear(Linear {
+            terms: terms.collect(),
+            ..fit
+        });
+        if graph.allows(i, &references) {
+            let first = references[..1].to_vec();
+            trial.contexts(&transform, &references, &first, |all| {
+                all.len() <= MAX_TERMS
+            });
+        }
+    }
+    let saved = column.scaled(column.bits - trial.best.0);
+    Some(if saved > LEAST_GAIN {
+        trial.best.1
+    } else {
+        column.plan.clone()
+    })
+}
+
+/// Plans of one column, tried on the sample.
+struct Trial<'a> {
+    column: &'a Column,
+    columns: &'a [Option<Column>],
+    cost: &'a mut Cost,
+    best: (f32, Plan),
+}
+
+impl Trial<'_> {
+    /// Tries `transform`, which refers to `references`, without context and with contexts by up to
+    /// two of `candidates`, where `allowed` for all references together.
+    fn contexts(
+        &mut self,
+        transform: &Transform,
+        references: &[usize],
+        candidates: &[usize],
+        allowed: impl Fn(&[usize]) -> bool,
+    ) {
+        let Some(referred) = samples(self.columns, references) else {
+            return;
+        };
+        let symbols = self.column.sample.symbols(transform, &referred);
+        let shift = previous_shift(symbols.size);
+        let mut consider = |by: &[(usize, usize)], previous: Option<u32>| -> Option<f32> {
+            let mut all = references.to_vec();
+            for (j, _) in by {
+                if !all.contains(j) {
+                    all.push(*j);
+                }
+            }
+            if all.is_empty() || !allowed(&all) {
+                return None;
+            }
+            let samples = samples(self.columns, &all)?;
+            let buckets = by.iter().filter_map(|(j, most)| {
+                let at = all.iter().position(|reference| reference == j)?;
+                Some(Buckets::of(at, transform.is_ordered(), samples[at], *most))
+            });
+            let context = Context {
+                buckets: buckets.collect(),
+                previous,
+            };
+            let bits = self.cost.of(&symbols, &context, &samples);
+            if worth(bits, self.best.0) {
+                self.best = (
+                    bits,
+                    Plan {
+                        references: all,
+                        transform: transform.clone(),
+                        context,
+                    },
+                );
+            }
+            Some(bits)
+        };
+        consider(&[], None);
+        let first = candidates
+            .iter()
+            .filter_map(|j| Some((consider(&[(*j, BUCKETS)], None)?, *j)))
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((_, first)) = first else { return };
+        consider(&[(first, BUCKETS)], Some(shift));
+        for &j in candidates.iter().filter(|j| **j != first) {
+            consider(&[(first, BUCKETS), (j, 8)], None);
+            consider(&[(first, BUCKETS / 2), (j, BUCKETS / 2)], None);
+        }
+    }
+}
+
+/// The samples of `chosen` columns.
+fn samples<'a>(columns: &'a [Option<Column>], chosen: &[usize]) -> Option<Vec<&'a [i32]>> {
+    chosen
+        .iter()
+        .map(|j| Some(&columns[*j].as_ref()?.sample.integers[..]))
+        .collect()
+}
