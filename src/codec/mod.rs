@@ -30,6 +30,9 @@ mod choose;
 mod cluster;
 mod coding;
 mod context;
+mod cover;
+#[cfg(test)]
+mod cover_tests;
 mod decode;
 mod effort;
 mod element;
@@ -54,6 +57,7 @@ mod transform;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use context::ABSENT;
+pub use cover::{Cover, MAX_REPRESENTATIVES, cover, distinct, round};
 pub use decode::{bytes_of_integers, decode, decode_bytes, decode_integers};
 pub use effort::Effort;
 pub use element::{Element, ElementType, Float};

@@ -4,7 +4,9 @@
 //! Knows Arrow, Parquet and object stores, and the [codec](crate::codec) below; no SQL, no tools.
 
 mod atomic;
+mod best_encoding;
 mod cache;
+mod check;
 mod column;
 mod error;
 mod footer;
@@ -20,6 +22,7 @@ mod packed;
 mod page;
 mod pages;
 mod plan;
+mod portable;
 mod reader;
 mod report;
 mod seal;
@@ -41,9 +44,10 @@ pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 pub use layout::Layout;
 pub use object::ObjectReader;
 pub use open::Opened;
-pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, WriterOptions};
+pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, WriterOptions};
 pub use packed::finite_range;
 pub use plan::Plan;
+pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
 pub use source::ReadAt;

@@ -10,10 +10,23 @@ use super::error::{FileError, Result};
 pub const DEFAULT_BLOCK_ROWS: usize = 65_536;
 /// Rows of a row group unless told otherwise.
 pub const DEFAULT_ROW_GROUP_ROWS: usize = 4 * DEFAULT_BLOCK_ROWS;
+/// Rows of a row group of a portable file unless told otherwise: each has a dictionary of its own.
+const PORTABLE_ROW_GROUP_ROWS: usize = 1 << 20;
 /// Raw bytes that a row group of the default size stays below: a writer holds one in memory.
 pub(super) const ROW_GROUP_BYTES: usize = 256 << 20;
 /// A block of the default size is not cut below this, however wide the table.
 const LEAST_BLOCK_ROWS: usize = 4096;
+
+/// The two kinds of file that Tolerant writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileLayout {
+    /// The smallest and fastest to decode; read with Tolerant. See [`Writer`](super::Writer).
+    #[default]
+    Packed,
+    /// Ordinary Parquet, read by anything that reads Parquet. See
+    /// [`PortableWriter`](super::PortableWriter).
+    Portable,
+}
 
 /// Options of a [`Writer`](super::Writer): bounds, ranges, sizes.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +115,16 @@ impl WriterOptions {
 
     pub(super) fn bounded_columns(&self) -> impl Iterator<Item = &String> {
         self.column_bounds.keys().chain(self.column_ranges.keys())
+    }
+
+    /// Rows of a row group of a portable file, for rows of `row_bytes` raw bytes.
+    pub(super) fn portable_rows(&self, row_bytes: usize) -> Result<usize> {
+        let affordable = (ROW_GROUP_BYTES / row_bytes.max(1)).max(LEAST_BLOCK_ROWS);
+        match self.row_group_rows {
+            Some(0) => Err(FileError::invalid("a row group needs at least 1 row")),
+            Some(rows) => Ok(rows),
+            None => Ok(PORTABLE_ROW_GROUP_ROWS.min(affordable)),
+        }
     }
 
     /// Rows of a block and of a row group, for rows of `row_bytes` raw bytes.
