@@ -15,6 +15,16 @@ pub(super) const ROW_GROUP_BYTES: usize = 256 << 20;
 /// A block of the default size is not cut below this, however wide the table.
 const LEAST_BLOCK_ROWS: usize = 4096;
 
+/// Whether the order of the rows is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowOrder {
+    /// Rows are read in the order that they were written in.
+    #[default]
+    Keep,
+    /// The rows of each row group may be stored in whichever order makes it smallest.
+    Any,
+}
+
 /// Options of a [`Writer`](super::Writer): bounds, ranges, sizes.
 #[derive(Debug, Clone, Default)]
 pub struct WriterOptions {
@@ -23,6 +33,8 @@ pub struct WriterOptions {
     column_ranges: HashMap<String, ValueRange>,
     block_rows: Option<usize>,
     row_group_rows: Option<usize>,
+    row_order: RowOrder,
+    row_id: Option<String>,
 }
 
 impl WriterOptions {
@@ -62,6 +74,27 @@ impl WriterOptions {
     pub fn with_row_group_rows(mut self, rows: usize) -> Self {
         self.row_group_rows = Some(rows);
         self
+    }
+
+    /// Whether the order of the rows is kept, as it is unless [`RowOrder::Any`] is given here.
+    pub fn with_row_order(mut self, order: RowOrder) -> Self {
+        self.row_order = order;
+        self
+    }
+
+    /// Adds a last column of this name that holds each row's position among all that are written,
+    /// counted from 0: Int64, never null.
+    pub fn with_row_id(mut self, name: impl Into<String>) -> Self {
+        self.row_id = Some(name.into());
+        self
+    }
+
+    pub(super) fn row_order(&self) -> RowOrder {
+        self.row_order
+    }
+
+    pub(super) fn row_id(&self) -> Option<&str> {
+        self.row_id.as_deref()
     }
 
     pub(super) fn bound_of(&self, column: &str) -> Option<ErrorBound> {

@@ -18,11 +18,12 @@ use super::column::{element_type, is_float, raw_bytes};
 use super::encode::{OrdinaryChunks, PackedChunk, ordinary_chunks, packed_chunk};
 use super::error::{FileError, Result};
 use super::footer;
-use super::index::{Index, IndexColumn, OrdinaryColumn, PackedColumn};
-use super::options::{ROW_GROUP_BYTES, WriterOptions};
+use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn};
+use super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
+use super::order::{ColumnPlan, Ordering};
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
-use super::{index_codec, open};
+use super::{index_codec, open, row_id};
 
 /// Writes record batches to a packed file, in the manner of parquet's `ArrowWriter`.
 ///
@@ -60,6 +61,10 @@ pub struct Writer<W: Write + Send> {
     buffered_bytes: Option<u64>,
     row_groups: Vec<RowGroupMetaData>,
     column_index: ParquetColumnIndex,
+    /// None where rows stay as they come.
+    ordering: Option<Ordering>,
+    /// Whether the last column is the rows' positions, which batches come without.
+    numbered: bool,
 }
 
 /// One top-level column on its way to the file.
@@ -93,6 +98,7 @@ impl<W: Write + Send> Writer<W> {
     /// [`FileError::InvalidInput`] for options that name a column which is not there or cannot
     /// take the bound, and for a schema with two columns of one name or a type that Parquet lacks.
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
+        let schema = row_id::with_column(schema, options.row_id())?;
         check_columns(&schema, &options)?;
         let row_bytes = schema
             .fields()
@@ -128,6 +134,8 @@ impl<W: Write + Send> Writer<W> {
             buffered_bytes: varying.then_some(0),
             row_groups: Vec::new(),
             column_index: Vec::new(),
+            ordering: (options.row_order() == RowOrder::Any).then(Ordering::default),
+            numbered: options.row_id().is_some(),
         })
     }
 
@@ -136,6 +144,14 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// [`FileError::InvalidInput`] for a batch of another schema, and [`FileError::Io`].
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if self.numbered {
+            let batch = row_id::numbered(&self.schema, batch, self.rows())?;
+            return self.write_rows(&batch);
+        }
+        self.write_rows(batch)
+    }
+
+    fn write_rows(&mut self, batch: &RecordBatch) -> Result<()> {
         self.check_batch(batch)?;
         let mut offset = 0;
         while offset < batch.num_rows() {
@@ -191,10 +207,23 @@ impl<W: Write + Send> Writer<W> {
             index_len: tail.len() as u64,
         };
         let rows = self.rows();
+        let numbered = self.schema.fields().last().filter(|_| self.numbered);
+        let entries: Vec<KeyValue> = numbered
+            .map(|field| row_id::to_entry(field.name()))
+            .into_iter()
+            .chain(
+                self.ordering
+                    .as_ref()
+                    .map(|ordering| ordering.record().to_entry()),
+            )
+            .chain([KeyValue::new(seal::KEY.to_owned(), seal.blank())])
+            .collect();
+        let name = |column: usize| self.schema.field(column).name().clone();
+        let row_order = self.ordering.as_ref().map(|ordering| ordering.report(name));
         let metadata = footer::metadata(
             self.physical_schema,
             format!("{} {}", seal::CREATED_BY, env!("CARGO_PKG_VERSION")),
-            vec![KeyValue::new(seal::KEY.to_owned(), seal.blank())],
+            entries,
             self.row_groups,
             Some(self.column_index),
             None,
@@ -214,6 +243,7 @@ impl<W: Write + Send> Writer<W> {
             raw_bytes: reports.iter().map(|column| column.raw_bytes).sum(),
             file_bytes: self.position + tail.len() as u64,
             columns: reports,
+            row_order,
         };
         Ok((self.sink, report))
     }
@@ -252,22 +282,38 @@ impl<W: Write + Send> Writer<W> {
         let rows = std::mem::take(&mut self.buffered_rows);
         self.buffered_bytes = self.buffered_bytes.map(|_| 0);
         let block_rows = self.block_rows;
+        let mut arrays: Vec<Vec<ArrayRef>> = (0..self.columns.len())
+            .map(|i| {
+                batches
+                    .iter()
+                    .map(|batch| Arc::clone(batch.column(i)))
+                    .collect()
+            })
+            .collect();
+        drop(batches);
+        if let Some(ordering) = &mut self.ordering {
+            let last = self.columns.len().wrapping_sub(1);
+            let plans = self.columns.iter().enumerate();
+            let plans: Vec<ColumnPlan<'_>> = plans
+                .map(|(i, column)| column.plan(!(self.numbered && i == last)))
+                .collect();
+            arrays = ordering.order(&plans, arrays, block_rows)?;
+        }
         let chunks: Vec<Chunk> = self
             .columns
             .par_iter_mut()
-            .enumerate()
-            .map(|(i, column)| {
-                let arrays: Vec<ArrayRef> = batches
-                    .iter()
-                    .map(|batch| Arc::clone(batch.column(i)))
-                    .collect();
+            .zip(&arrays)
+            .map(|(column, arrays)| {
                 let name = column.field.name().clone();
                 column
-                    .encode(&arrays, block_rows)
+                    .encode(arrays, block_rows)
                     .map_err(|error| error.at(format!("column {name:?}")))
             })
             .collect::<Result<_>>()?;
-        drop(batches);
+        if let Some(ordering) = &mut self.ordering {
+            ordering.note_sorted(&arrays, block_rows, |i| self.columns[i].encoded(&chunks[i]))?;
+        }
+        drop(arrays);
 
         let mut leaves = self.physical_schema.columns().iter();
         let mut metadata = Vec::with_capacity(leaves.len());
@@ -351,6 +397,30 @@ impl Column {
             range: ValueRange::EMPTY,
             raw_bytes: 0,
             nulls: 0,
+        }
+    }
+
+    /// What ordering its rows needs to know; whether they may be sorted by it is `key`.
+    fn plan(&self, key: bool) -> ColumnPlan<'_> {
+        let (bound, declared) = match &self.state {
+            State::Packed { declared, index } => (index.bound, *declared),
+            State::Ordinary(_) => (ErrorBound::Exact, None),
+        };
+        ColumnPlan {
+            field: &self.field,
+            bound,
+            declared,
+            key,
+        }
+    }
+
+    /// The chunk and blocks of the last row group, of a packed column.
+    fn encoded<'a>(&'a self, chunk: &'a Chunk) -> Option<(&'a [u8], &'a [Block])> {
+        match (&self.state, chunk) {
+            (State::Packed { index, .. }, Chunk::Packed(chunk)) => {
+                Some((&chunk.bytes, index.row_groups.last()?))
+            }
+            _ => None,
         }
     }
 
