@@ -1,8 +1,8 @@
 //! Choices made on a sample of a block: a small part of what coding the block costs.
 
 use super::element::{Element, Float};
-use super::encode::Quantum;
-use super::stream::{self, Effort};
+use super::integers::Quantum;
+use super::stream::{self, Delta};
 
 /// Consecutive values looked at together.
 const RUN: usize = 512;
@@ -33,27 +33,26 @@ pub(super) fn delta_order<Q: Quantum>(quanta: &[Q]) -> usize {
 }
 
 /// Whether the lossless form of `values`, judged by a sample of both forms, might be smaller than
-/// `quanta` and `outliers`.
+/// `quanta` and the bytes of outliers.
 pub(super) fn lossless_may_be_smaller<F: Float, Q: Quantum>(
     values: &[F],
     quanta: &[Q],
-    order: usize,
-    outliers: usize,
+    outlier_bytes: usize,
 ) -> bool {
     const RUNS: usize = 2;
-    fn sample<T: Element>(values: &[T], effort: Effort) -> Option<f64> {
+    fn sample<T: Element>(values: &[T], delta: Delta) -> Option<f64> {
         let sample: Vec<T> = runs(values, RUNS).flatten().copied().collect();
-        let packed = stream::compress(&sample, effort)?;
+        let packed = stream::compress(&sample, delta, stream::LEVEL)?;
         Some(packed.len() as f64 / sample.len() as f64)
     }
     if values.len() <= RUNS * RUN {
         // Trying is as cheap as sampling, and headers count.
         return true;
     }
-    let outlier_bytes = (outliers * size_of::<F>()) as f64 / values.len() as f64;
+    let outlier_bytes = outlier_bytes as f64 / values.len() as f64;
     match (
-        sample(values, Effort::Search),
-        sample(quanta, Effort::Delta(order)),
+        sample(values, Delta::Search),
+        sample(quanta, Delta::Order(delta_order(quanta))),
     ) {
         (Some(lossless), Some(lossy)) => lossless <= 1.05 * (lossy + outlier_bytes),
         _ => true,

@@ -5,30 +5,29 @@ use half::f16;
 
 use super::element::{Element, ElementType, Float};
 use super::payload::{self, Cursor, PayloadKind};
+use super::quantize::{self, Grid, PHASES};
 use super::stream::{self, DECODE_CHUNK};
-use super::{CodecError, quantize};
+use super::{CodecError, coding};
 
 /// Decodes `payload` into `dst`, whose type and length must be those of the payload.
 ///
-/// On an error `dst` may hold anything.
+/// For payloads that refer to no other column. On an error `dst` may hold anything.
 ///
 /// # Errors
 /// [`CodecError::Corrupt`], [`CodecError::UnknownVersion`] and, for a sound payload of another
 /// type or length, [`CodecError::Mismatch`].
 pub fn decode<T: Element>(payload: &[u8], dst: &mut [T]) -> Result<(), CodecError> {
-    let n = dst.len();
-    let mut rest: &mut [u8] = bytemuck::cast_slice_mut(dst);
-    decode_pieces(payload, T::TYPE, n, &mut |bytes| {
-        // The pieces add up to n values.
-        let (to, after) = std::mem::take(&mut rest).split_at_mut(bytes.len());
-        to.copy_from_slice(bytes);
-        rest = after;
-    })
+    let mut bytes = Vec::with_capacity(size_of_val(dst));
+    decode_bytes(payload, T::TYPE, dst.len(), &[], &mut bytes)?;
+    bytemuck::cast_slice_mut(dst).copy_from_slice(&bytes);
+    Ok(())
 }
 
-/// As [`decode`], appending the little-endian bytes of `n` values to `out`.
+/// Appends the little-endian bytes of the `n` values of `payload` to `out`. `references` are the
+/// integers, in the same rows, of the columns that the payload refers to.
 ///
-/// On an error some of them may have been appended.
+/// Returns the values' own integers, where the payload has such: see [`decode_integers`], and
+/// [`bytes_of_integers`] for when they are known. On an error some bytes may have been appended.
 ///
 /// # Errors
 /// As [`decode`].
@@ -36,66 +35,211 @@ pub fn decode_bytes(
     payload: &[u8],
     element: ElementType,
     n: usize,
+    references: &[&[i32]],
     out: &mut Vec<u8>,
-) -> Result<(), CodecError> {
-    decode_pieces(payload, element, n, &mut |bytes| {
-        out.extend_from_slice(bytes)
-    })
+) -> Result<Option<Vec<i32>>, CodecError> {
+    let (header, mut body) = open(payload, element, n)?;
+    let sink = &mut |bytes: &[u8]| out.extend_from_slice(bytes);
+    let integers = match header.kind {
+        PayloadKind::Grid32 | PayloadKind::Integers => {
+            let form = Form::read(header.kind, element, &mut body, n)?;
+            let mut integers = vec![0; n];
+            coding::read(&mut body, references, &mut integers)?;
+            write_values(&form, element, &integers, out)?;
+            Some(integers)
+        }
+        kind => {
+            match element {
+                ElementType::F16 => decode_one::<f16>(kind, &mut body, n, sink)?,
+                ElementType::F32 => decode_one::<f32>(kind, &mut body, n, sink)?,
+                ElementType::F64 => decode_one::<f64>(kind, &mut body, n, sink)?,
+                ElementType::I32 => decode_exact::<i32>(kind, &mut body, n, sink)?,
+                ElementType::U32 => decode_exact::<u32>(kind, &mut body, n, sink)?,
+                ElementType::I64 => decode_exact::<i64>(kind, &mut body, n, sink)?,
+                ElementType::U64 => decode_exact::<u64>(kind, &mut body, n, sink)?,
+            }
+            None
+        }
+    };
+    body.finish()?;
+    Ok(integers)
 }
 
-/// Hands the bytes of `n` values to `sink`, in order, in pieces that stay in the first-level cache.
-fn decode_pieces(
+/// The integers of `payload` that payloads of other columns may refer to.
+///
+/// # Errors
+/// As [`decode`], and [`CodecError::Corrupt`] for a payload that has no such integers.
+pub fn decode_integers(
     payload: &[u8],
     element: ElementType,
     n: usize,
-    sink: &mut dyn FnMut(&[u8]),
-) -> Result<(), CodecError> {
-    let (header, mut body) = payload::open(payload)?;
+    references: &[&[i32]],
+) -> Result<Vec<i32>, CodecError> {
+    let (header, mut body) = open(payload, element, n)?;
+    match header.kind {
+        PayloadKind::Grid32 | PayloadKind::Integers => {
+            Form::read(header.kind, element, &mut body, n)?;
+            let mut integers = vec![0; n];
+            coding::read(&mut body, references, &mut integers)?;
+            body.finish()?;
+            Ok(integers)
+        }
+        kind => Err(without_integers(kind)),
+    }
+}
+
+fn open(
+    payload: &[u8],
+    element: ElementType,
+    n: usize,
+) -> Result<(payload::PayloadHeader, Cursor<'_>), CodecError> {
+    let (header, body) = payload::open(payload)?;
     if header.element != element || header.n != n {
         return Err(CodecError::Mismatch {
             found: format!("{} values of {:?}", header.n, header.element),
             expected: format!("{n} values of {element:?}"),
         });
     }
-    match (header.kind, element) {
-        (PayloadKind::Exact, ElementType::F16) => decode_exact::<f16>(&mut body, n, sink)?,
-        (PayloadKind::Exact, ElementType::F32) => decode_exact::<f32>(&mut body, n, sink)?,
-        (PayloadKind::Exact, ElementType::F64) => decode_exact::<f64>(&mut body, n, sink)?,
-        (PayloadKind::Exact, ElementType::I32) => decode_exact::<i32>(&mut body, n, sink)?,
-        (PayloadKind::Exact, ElementType::U32) => decode_exact::<u32>(&mut body, n, sink)?,
-        (PayloadKind::Exact, ElementType::I64) => decode_exact::<i64>(&mut body, n, sink)?,
-        (PayloadKind::Exact, ElementType::U64) => decode_exact::<u64>(&mut body, n, sink)?,
-        (kind, ElementType::F16) => decode_quantized::<f16>(kind, &mut body, n, sink)?,
-        (kind, ElementType::F32) => decode_quantized::<f32>(kind, &mut body, n, sink)?,
-        (kind, ElementType::F64) => decode_quantized::<f64>(kind, &mut body, n, sink)?,
-        _ => return Err(CodecError::corrupt("quantized integers")),
+    Ok((header, body))
+}
+
+/// What makes values of integers.
+enum Form {
+    Integers,
+    /// The grid, and outliers with their indices: bits are zero-extended.
+    Grid(Grid, Vec<(usize, u64)>),
+}
+
+impl Form {
+    fn read(
+        kind: PayloadKind,
+        element: ElementType,
+        body: &mut Cursor<'_>,
+        n: usize,
+    ) -> Result<Self, CodecError> {
+        match (kind, element) {
+            (PayloadKind::Integers, _) => Ok(Self::Integers),
+            (_, ElementType::F16 | ElementType::F32 | ElementType::F64) => {
+                let step = read_step(body)?;
+                let phase = body.byte()?;
+                if phase >= PHASES {
+                    return Err(CodecError::corrupt(format!("phase {phase}")));
+                }
+                let outliers = match element {
+                    ElementType::F64 => read_outliers::<f64>(body, n)?,
+                    _ => read_outliers::<f32>(body, n)?,
+                };
+                Ok(Self::Grid(Grid { step, phase }, outliers))
+            }
+            _ => Err(CodecError::corrupt("quantized integers")),
+        }
     }
-    body.finish()
 }
 
-fn decode_exact<T: Element>(
-    body: &mut Cursor<'_>,
-    n: usize,
-    sink: &mut dyn FnMut(&[u8]),
+/// As [`decode_bytes`], for a payload whose integers have been decoded before.
+///
+/// # Errors
+/// As [`decode_integers`].
+pub fn bytes_of_integers(
+    payload: &[u8],
+    element: ElementType,
+    integers: &[i32],
+    out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    stream::read::<T>(body, n, |values| sink(bytemuck::cast_slice(values)))
+    let (header, mut body) = open(payload, element, integers.len())?;
+    match header.kind {
+        PayloadKind::Grid32 | PayloadKind::Integers => {
+            let form = Form::read(header.kind, element, &mut body, integers.len())?;
+            write_values(&form, element, integers, out)
+        }
+        kind => Err(without_integers(kind)),
+    }
 }
 
-fn decode_quantized<F: Float>(
+fn without_integers(kind: PayloadKind) -> CodecError {
+    CodecError::corrupt(format!("a reference to a payload of kind {kind:?}"))
+}
+
+fn write_values(
+    form: &Form,
+    element: ElementType,
+    integers: &[i32],
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    match (form, element) {
+        (Form::Grid(grid, outliers), ElementType::F16) => {
+            reconstruct::<f16>(*grid, outliers, integers, out);
+        }
+        (Form::Grid(grid, outliers), ElementType::F32) => {
+            reconstruct::<f32>(*grid, outliers, integers, out);
+        }
+        (Form::Grid(grid, outliers), ElementType::F64) => {
+            reconstruct::<f64>(*grid, outliers, integers, out);
+        }
+        (Form::Integers, ElementType::I32) => from_integers::<i32>(integers, out)?,
+        (Form::Integers, ElementType::U32) => from_integers::<u32>(integers, out)?,
+        (Form::Integers, ElementType::I64) => from_integers::<i64>(integers, out)?,
+        (Form::Integers, ElementType::U64) => from_integers::<u64>(integers, out)?,
+        _ => return Err(CodecError::corrupt("integers for floats")),
+    }
+    Ok(())
+}
+
+fn reconstruct<F: Float>(
+    grid: Grid,
+    mut outliers: &[(usize, u64)],
+    integers: &[i32],
+    out: &mut Vec<u8>,
+) {
+    let mut values = [F::zeroed(); DECODE_CHUNK];
+    let mut start = 0;
+    for integers in integers.chunks(DECODE_CHUNK) {
+        for (value, integer) in values.iter_mut().zip(integers) {
+            *value = grid.reconstruct(f64::from(*integer));
+        }
+        let end = start + integers.len();
+        while let Some(((index, bits), rest)) = outliers
+            .split_first()
+            .filter(|((index, _), _)| *index < end)
+        {
+            values[index - start] = F::from_low_bits(*bits);
+            outliers = rest;
+        }
+        out.extend_from_slice(bytemuck::cast_slice(&values[..integers.len()]));
+        start = end;
+    }
+}
+
+fn from_integers<T: Element>(integers: &[i32], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    let mut values = [T::zeroed(); DECODE_CHUNK];
+    for integers in integers.chunks(DECODE_CHUNK) {
+        for (value, integer) in values.iter_mut().zip(integers) {
+            *value = T::from_integer(*integer)
+                .ok_or_else(|| CodecError::corrupt("an integer beyond its type"))?;
+        }
+        out.extend_from_slice(bytemuck::cast_slice(&values[..integers.len()]));
+    }
+    Ok(())
+}
+
+/// Kinds without integers that others may refer to, of float types.
+fn decode_one<F: Float>(
     kind: PayloadKind,
     body: &mut Cursor<'_>,
     n: usize,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(), CodecError> {
-    let step = body.take(4)?;
-    let step = quantize::step_from_bytes([step[0], step[1], step[2], step[3]]);
+    if kind == PayloadKind::Exact {
+        return decode_exact::<F>(kind, body, n, sink);
+    }
+    let grid = Grid::at_zero(read_step(body)?);
     let outliers = read_outliers::<F>(body, n)?;
     if kind == PayloadKind::Quantized32 {
         dequantize(
             body,
             n,
             &outliers,
-            |q: i32| quantize::reconstruct(f64::from(q), step),
+            |q: i32| grid.reconstruct::<F>(f64::from(q)),
             sink,
         )
     } else {
@@ -103,16 +247,28 @@ fn decode_quantized<F: Float>(
             body,
             n,
             &outliers,
-            |q: i64| quantize::reconstruct(q as f64, step),
+            |q: i64| grid.reconstruct::<F>(q as f64),
             sink,
         )
     }
 }
 
+fn decode_exact<T: Element>(
+    kind: PayloadKind,
+    body: &mut Cursor<'_>,
+    n: usize,
+    sink: &mut dyn FnMut(&[u8]),
+) -> Result<(), CodecError> {
+    if kind != PayloadKind::Exact {
+        return Err(CodecError::corrupt("quantized integers"));
+    }
+    stream::read::<T>(body, n, |values| sink(bytemuck::cast_slice(values)))
+}
+
 fn dequantize<F: Float, Q: Element>(
     body: &mut Cursor<'_>,
     n: usize,
-    mut outliers: &[(usize, F)],
+    mut outliers: &[(usize, u64)],
     reconstruct: impl Fn(Q) -> F,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(), CodecError> {
@@ -123,11 +279,11 @@ fn dequantize<F: Float, Q: Element>(
             *value = reconstruct(*quantum);
         }
         let end = start + quanta.len();
-        while let Some(((index, value), rest)) = outliers
+        while let Some(((index, bits), rest)) = outliers
             .split_first()
             .filter(|((index, _), _)| *index < end)
         {
-            values[index - start] = *value;
+            values[index - start] = F::from_low_bits(*bits);
             outliers = rest;
         }
         sink(bytemuck::cast_slice(&values[..quanta.len()]));
@@ -135,8 +291,18 @@ fn dequantize<F: Float, Q: Element>(
     })
 }
 
-/// The outliers with their indices, ascending and below `n`.
-fn read_outliers<F: Float>(body: &mut Cursor<'_>, n: usize) -> Result<Vec<(usize, F)>, CodecError> {
+fn read_step(body: &mut Cursor<'_>) -> Result<f64, CodecError> {
+    let step = body.take(4)?;
+    Ok(quantize::step_from_bytes([
+        step[0], step[1], step[2], step[3],
+    ]))
+}
+
+/// The outliers' bits with their indices, ascending and below `n`.
+fn read_outliers<F: Float>(
+    body: &mut Cursor<'_>,
+    n: usize,
+) -> Result<Vec<(usize, u64)>, CodecError> {
     let count = body.varint()?;
     if count == 0 {
         return Ok(Vec::new());
@@ -157,7 +323,7 @@ fn read_outliers<F: Float>(body: &mut Cursor<'_>, n: usize) -> Result<Vec<(usize
             let index = next + gap as usize;
             next = index + 1;
             if index < n {
-                Ok((index, F::from_bits(bits)))
+                Ok((index, bits.into()))
             } else {
                 Err(CodecError::corrupt(format!(
                     "outlier at {index} of {n} values"

@@ -45,12 +45,21 @@ pub trait Element: pco::data_types::Number + bytemuck::Pod + PartialEq + Send + 
 
     /// NaN has no place in an order and is kept out of statistics.
     fn is_nan(&self) -> bool;
+
+    /// The bit pattern, zero-extended.
+    fn bits(self) -> u64;
+
+    /// The values as integers of 32 bits above the smallest, where they are such.
+    fn to_integers(values: &[Self]) -> Option<Vec<i32>>;
+
+    /// The value of an integer; None where this is no integer type or the integer does not fit.
+    fn from_integer(integer: i32) -> Option<Self>;
 }
 
 /// A float that can be quantized.
 pub trait Float: Element {
     /// Unsigned integer of the same width, for bit-exact storage of outliers.
-    type Bits: Element;
+    type Bits: Element + Into<u64>;
     /// Significand bits, the hidden one included.
     const PRECISION: i32;
     /// Exponent of the smallest positive subnormal.
@@ -62,10 +71,12 @@ pub trait Float: Element {
     fn from_f64(x: f64) -> Self;
     fn to_bits(self) -> Self::Bits;
     fn from_bits(bits: Self::Bits) -> Self;
+    /// Of bits that were zero-extended.
+    fn from_low_bits(bits: u64) -> Self;
 }
 
 macro_rules! element {
-    ($($t:ty => $variant:ident, $cmp:expr, $nan:expr;)*) => {$(
+    ($($t:ty => $variant:ident, $cmp:expr, $nan:expr, $bits:expr, $to:expr, $from:expr;)*) => {$(
         impl Element for $t {
             const TYPE: ElementType = ElementType::$variant;
             #[inline]
@@ -76,18 +87,34 @@ macro_rules! element {
             fn is_nan(&self) -> bool {
                 $nan(*self)
             }
+            fn bits(self) -> u64 {
+                let bits: fn($t) -> u64 = $bits;
+                bits(self)
+            }
+            fn to_integers(values: &[Self]) -> Option<Vec<i32>> {
+                let to: fn($t) -> Option<i32> = $to;
+                values
+                    .iter()
+                    .map(|x| to(*x).filter(|x| *x != i32::MIN))
+                    .collect()
+            }
+            #[inline(always)]
+            fn from_integer(integer: i32) -> Option<Self> {
+                let from: fn(i32) -> Option<$t> = $from;
+                from(integer)
+            }
         }
     )*};
 }
 
 element! {
-    f16 => F16, f16::total_cmp, f16::is_nan;
-    f32 => F32, f32::total_cmp, f32::is_nan;
-    f64 => F64, f64::total_cmp, f64::is_nan;
-    i32 => I32, Ord::cmp, |_| false;
-    u32 => U32, Ord::cmp, |_| false;
-    i64 => I64, Ord::cmp, |_| false;
-    u64 => U64, Ord::cmp, |_| false;
+    f16 => F16, f16::total_cmp, f16::is_nan, |x| u64::from(x.to_bits()), |_| None, |_| None;
+    f32 => F32, f32::total_cmp, f32::is_nan, |x| u64::from(x.to_bits()), |_| None, |_| None;
+    f64 => F64, f64::total_cmp, f64::is_nan, f64::to_bits, |_| None, |_| None;
+    i32 => I32, Ord::cmp, |_| false, |x| (x as u32).into(), Some, Some;
+    u32 => U32, Ord::cmp, |_| false, u64::from, |x| x.try_into().ok(), |x| x.try_into().ok();
+    i64 => I64, Ord::cmp, |_| false, |x| x as u64, |x| x.try_into().ok(), |x| Some(x.into());
+    u64 => U64, Ord::cmp, |_| false, |x| x, |x| x.try_into().ok(), |x| x.try_into().ok();
 }
 
 impl Float for f16 {
@@ -107,6 +134,9 @@ impl Float for f16 {
         u32::from(f16::to_bits(self))
     }
     fn from_bits(bits: u32) -> Self {
+        f16::from_bits(bits as u16)
+    }
+    fn from_low_bits(bits: u64) -> Self {
         f16::from_bits(bits as u16)
     }
 }
@@ -132,6 +162,9 @@ impl Float for f32 {
     fn from_bits(bits: u32) -> Self {
         f32::from_bits(bits)
     }
+    fn from_low_bits(bits: u64) -> Self {
+        f32::from_bits(bits as u32)
+    }
 }
 
 impl Float for f64 {
@@ -153,6 +186,9 @@ impl Float for f64 {
     }
     #[inline]
     fn from_bits(bits: u64) -> Self {
+        f64::from_bits(bits)
+    }
+    fn from_low_bits(bits: u64) -> Self {
         f64::from_bits(bits)
     }
 }

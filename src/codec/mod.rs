@@ -23,23 +23,42 @@
 #[cfg(target_endian = "big")]
 compile_error!("tolerant needs a little-endian target");
 
+mod alphabet;
+mod bits;
 mod bound;
+mod cells;
 mod choose;
+mod cluster;
+mod coding;
+mod context;
 mod decode;
+mod effort;
 mod element;
 mod encode;
 mod error;
-mod cells;
+mod estimate;
+mod graph;
+mod grid;
+mod histogram;
+mod integers;
+mod model;
 mod payload;
 mod quantize;
+mod rans;
+mod select;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod transform;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
-pub use decode::{decode, decode_bytes};
+pub use cells::Cell;
+pub use context::ABSENT;
+pub use decode::{bytes_of_integers, decode, decode_bytes, decode_integers};
+pub use effort::Effort;
 pub use element::{Element, ElementType, Float};
-pub use encode::{EncodedBlock, encode_exact, encode_lossy};
+pub use encode::{Block, EncodedBlock, encode_exact, encode_lossy};
 pub use error::CodecError;
-pub use cells::{Cell, cells};
 pub use payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
+pub use quantize::Grid;
+pub use select::{Plan, Search, plan};

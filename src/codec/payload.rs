@@ -28,6 +28,10 @@ pub enum PayloadKind {
     Quantized32 = 1,
     /// Multiples of a step as 64-bit integers, and outliers.
     Quantized64 = 2,
+    /// Points of a grid as 32-bit integers, and outliers; integers may refer to other columns.
+    Grid32 = 4,
+    /// Integers, which may refer to other columns.
+    Integers = 5,
 }
 
 /// What a payload says of itself.
@@ -56,6 +60,13 @@ pub(super) fn start(header: PayloadHeader) -> Vec<u8> {
     out
 }
 
+/// Bytes of a payload of `n` values beside its body.
+pub(super) fn frame_len(n: usize) -> usize {
+    let mut length = Vec::new();
+    write_varint(n as u64, &mut length);
+    2 + length.len() + CHECKSUM_LEN
+}
+
 /// Ends a payload with its checksum.
 pub(super) fn seal(mut payload: Vec<u8>) -> Vec<u8> {
     let checksum = crc32c::crc32c(&payload);
@@ -81,6 +92,8 @@ pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecE
         0 => PayloadKind::Exact,
         1 => PayloadKind::Quantized32,
         2 => PayloadKind::Quantized64,
+        4 => PayloadKind::Grid32,
+        5 => PayloadKind::Integers,
         kind => return Err(CodecError::corrupt(format!("unknown kind {kind}"))),
     };
     let element = ElementType::ALL

@@ -1,7 +1,8 @@
 //! Quantization: values to multiples of a step, and back.
 //!
-//! The grid is anchored at zero, so that zeros stay zeros and a block needs no offset. The step
-//! keeps 21 significand bits, which makes `q * step` exact in f64 for all |q| < 2^32: the
+//! The grid lies at zero, so that zeros stay zeros, or at one of 16 phases between two points,
+//! where that puts most values of a column that has few levels into fewer cells. The step keeps 21
+//! significand bits, which makes `(q + phase / 16) * step` exact in f64 for all |q| < 2^28: the
 //! reconstruction then rounds once, to the element type, the same way everywhere.
 
 use super::element::Float;
@@ -13,11 +14,44 @@ const MAX_QUANTUM: f64 = (1u64 << 51) as f64;
 /// SSE4.1's rounding instruction, which a baseline x86-64 build cannot use.
 const ROUNDER: f64 = (3u64 << 51) as f64;
 
-/// The decoder's one function: quantum to value.
-#[inline(always)]
-pub(super) fn reconstruct<F: Float>(quantum: f64, step: f64) -> F {
-    F::from_f64(quantum * step)
+/// Where reconstructions lie: `(q + phase / 16) * step` for integers q.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grid {
+    pub(super) step: f64,
+    /// 0 to 15.
+    pub(super) phase: u8,
 }
+
+impl Grid {
+    /// The grid of these steps that has a point at zero.
+    pub(super) fn at_zero(step: f64) -> Self {
+        Self { step, phase: 0 }
+    }
+
+    fn offset(self) -> f64 {
+        f64::from(self.phase) / f64::from(PHASES)
+    }
+
+    /// The decoder's one function: quantum to value.
+    #[inline(always)]
+    pub(super) fn reconstruct<F: Float>(self, quantum: f64) -> F {
+        F::from_f64((quantum + self.offset()) * self.step)
+    }
+
+    /// The quantum nearest to `x`, as a float and as an integer; meaningless beyond
+    /// [`MAX_QUANTUM`].
+    #[inline(always)]
+    pub(super) fn quantum(self, x: f64, inverse_step: f64) -> (f64, i64) {
+        let shifted = (x * inverse_step - self.offset()) + ROUNDER;
+        (
+            shifted - ROUNDER,
+            shifted.to_bits().wrapping_sub(ROUNDER.to_bits()) as i64,
+        )
+    }
+}
+
+/// Positions of a grid that are told apart.
+pub(super) const PHASES: u8 = 16;
 
 /// The step to quantize values of magnitude up to `max_abs` with, or None if only the lossless
 /// form can keep `bound`.
@@ -63,16 +97,6 @@ pub(super) fn step_to_bytes(step: f64) -> [u8; 4] {
 
 pub(super) fn step_from_bytes(bytes: [u8; 4]) -> f64 {
     f64::from_bits(u64::from(u32::from_le_bytes(bytes)) << 32)
-}
-
-/// The quantum nearest to `x`, as a float and as an integer; meaningless beyond [`MAX_QUANTUM`].
-#[inline(always)]
-pub(super) fn quantum(x: f64, inverse_step: f64) -> (f64, i64) {
-    let shifted = x * inverse_step + ROUNDER;
-    (
-        shifted - ROUNDER,
-        shifted.to_bits().wrapping_sub(ROUNDER.to_bits()) as i64,
-    )
 }
 
 /// The distance of `reconstructed` from `x`, exactly; or infinity where it may not stand for `x`:

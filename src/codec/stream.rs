@@ -17,21 +17,24 @@ const TAG_PCO: u8 = 1;
 /// Values decoded at a time: a multiple of pco's batch that stays in the first-level cache.
 pub(super) const DECODE_CHUNK: usize = 4 * FULL_BATCH_N;
 
-/// How hard pco looks for structure.
+/// pco's own default.
+pub(super) const LEVEL: usize = 8;
+
+/// What pco takes differences of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
+pub(super) enum Delta {
     /// pco chooses mode and delta encoding by itself: for values as they come.
     Search,
     /// Entropy coding of the values (0) or of their differences of the given order: for quantized
     /// values, where pco's own choice errs at low bit rates.
-    Delta(usize),
+    Order(usize),
 }
 
-impl Effort {
+impl Delta {
     fn config(self) -> ChunkConfig {
         match self {
             Self::Search => ChunkConfig::default(),
-            Self::Delta(order) => ChunkConfig::default()
+            Self::Order(order) => ChunkConfig::default()
                 .with_mode_spec(ModeSpec::Classic)
                 .with_delta_spec(if order == 0 {
                     DeltaSpec::NoOp
@@ -43,9 +46,14 @@ impl Effort {
 }
 
 /// Appends `values` to `out`, by pco unless that is longer than the plain bytes.
-pub(super) fn write<T: Element>(values: &[T], effort: Effort, out: &mut Vec<u8>) {
+pub(super) fn write<T: Element>(values: &[T], delta: Delta, out: &mut Vec<u8>) {
+    write_at(values, delta, LEVEL, out);
+}
+
+/// As [`write`], at one of pco's compression levels.
+pub(super) fn write_at<T: Element>(values: &[T], delta: Delta, level: usize, out: &mut Vec<u8>) {
     let plain: &[u8] = bytemuck::cast_slice(values);
-    let packed = compress(values, effort).filter(|packed| packed.len() < plain.len());
+    let packed = compress(values, delta, level).filter(|packed| packed.len() < plain.len());
     let (tag, bytes) = match &packed {
         Some(packed) => (TAG_PCO, packed.as_slice()),
         None => (TAG_PLAIN, plain),
@@ -56,11 +64,11 @@ pub(super) fn write<T: Element>(values: &[T], effort: Effort, out: &mut Vec<u8>)
 }
 
 /// The values by pco, or None for what pco cannot take (no values).
-pub(super) fn compress<T: Element>(values: &[T], effort: Effort) -> Option<Vec<u8>> {
+pub(super) fn compress<T: Element>(values: &[T], delta: Delta, level: usize) -> Option<Vec<u8>> {
     if values.is_empty() {
         return None;
     }
-    let mut config = effort.config();
+    let mut config = delta.config().with_compression_level(level);
     config.paging_spec = pco::PagingSpec::Exact(vec![values.len()]);
     let compressor = FileCompressor::default();
     let mut chunk = compressor.chunk_compressor(values, &config).ok()?;

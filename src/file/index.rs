@@ -43,9 +43,17 @@ pub struct PackedColumn {
     pub max_error: f64,
     /// For each row group its blocks, in row order.
     pub row_groups: Vec<Vec<Block>>,
+    /// For each row group the columns that the payloads refer to, in the payloads' order. Nothing
+    /// stands for row groups that refer to none, at the end.
+    pub references: Vec<Vec<usize>>,
 }
 
 impl PackedColumn {
+    /// The columns that the payloads of row group `i` refer to.
+    pub fn references(&self, i: usize) -> &[usize] {
+        self.references.get(i).map_or(&[], Vec::as_slice)
+    }
+
     /// The absolute bound in force in row group `i`.
     pub fn abs_bound(&self, i: usize) -> f64 {
         self.abs_bounds

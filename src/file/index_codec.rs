@@ -75,6 +75,8 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.varints(pages.iter().map(|page| page.rows));
     out.words(pages.iter().map(|page| u64::from(page.checksum)));
 
+    encode_references(&packed, &mut out);
+
     zstd::bulk::compress(&out.0, ZSTD_LEVEL).map_err(FileError::io("compressing the block index"))
 }
 
@@ -88,6 +90,8 @@ pub(super) struct Shape<'a> {
     pub(super) leaves: &'a dyn Fn(usize) -> usize,
     /// Bytes of the file: what an index may hold is limited by it.
     pub(super) file_len: u64,
+    /// Of the format.
+    pub(super) version: u8,
 }
 
 /// The index from its bytes.
@@ -136,16 +140,20 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
         shape.file_len,
         elements.iter().flatten().copied(),
         &blocks_of,
-    )?
-    .into_iter();
+    )?;
     let ordinary_fields: Vec<usize> = (0..elements.len())
         .filter(|i| elements[*i].is_none())
         .map(|i| (shape.leaves)(i))
         .collect();
     let mut ordinary = decode_ordinary(&mut input, &ordinary_fields, blocks_of.len())?.into_iter();
+    if shape.version >= 2 {
+        let is_packed: Vec<bool> = elements.iter().map(Option::is_some).collect();
+        decode_references(&mut input, &is_packed, blocks_of.len(), &mut packed)?;
+    }
     if !input.0.is_empty() {
         return Err(cut());
     }
+    let mut packed = packed.into_iter();
     let columns = elements
         .iter()
         .map(|element| match element {
@@ -199,6 +207,7 @@ fn decode_packed(
                     .iter()
                     .map(|n| blocks.by_ref().take(*n).collect())
                     .collect(),
+                references: Vec::new(),
             })
         })
         .collect()
@@ -233,6 +242,8 @@ fn decode_blocks(input: &mut Input<'_>, file_len: u64, n: usize) -> Result<Vec<B
                     0 => PayloadKind::Exact,
                     1 => PayloadKind::Quantized32,
                     2 => PayloadKind::Quantized64,
+                    4 => PayloadKind::Grid32,
+                    5 => PayloadKind::Integers,
                     _ => return Err(cut()),
                 },
                 nulls: nulls[i],
@@ -282,6 +293,47 @@ fn decode_ordinary(
                 .collect(),
         })
         .collect())
+}
+
+/// How many columns each column refers to, row group by row group, then which.
+fn encode_references(packed: &[&PackedColumn], out: &mut Arrays) {
+    let row_groups = packed.first().map_or(0, |column| column.row_groups.len());
+    let lists = || {
+        packed
+            .iter()
+            .flat_map(|column| (0..row_groups).map(|i| column.references(i)))
+    };
+    out.varints(lists().map(<[usize]>::len));
+    out.varints(lists().flatten().copied());
+}
+
+fn decode_references(
+    input: &mut Input<'_>,
+    is_packed: &[bool],
+    row_groups: usize,
+    packed: &mut [PackedColumn],
+) -> Result<()> {
+    let lists = packed.len().checked_mul(row_groups).ok_or_else(cut)?;
+    let counts = input.varints(lists)?;
+    let columns = input.varints(sum(&counts)?)?;
+    if columns
+        .iter()
+        .any(|column| is_packed.get(*column) != Some(&true))
+    {
+        return Err(FileError::corrupt(
+            "a reference to a column that is not packed",
+        ));
+    }
+    let (mut counts, mut columns) = (counts.into_iter(), columns.into_iter());
+    for column in packed {
+        column.references = (0..row_groups)
+            .map(|_| columns.by_ref().take(counts.next().unwrap_or(0)).collect())
+            .collect();
+        while column.references.last().is_some_and(Vec::is_empty) {
+            column.references.pop();
+        }
+    }
+    Ok(())
 }
 
 fn bound_tag(bound: ErrorBound) -> u8 {

@@ -4,8 +4,8 @@
 //! Knows Arrow, Parquet and object stores, and the [codec](crate::codec) below; no SQL, no tools.
 
 mod atomic;
+mod cache;
 mod column;
-mod encode;
 mod error;
 mod footer;
 mod index;
@@ -16,7 +16,10 @@ mod object;
 mod open;
 mod options;
 mod order;
+mod ordinary;
+mod packed;
 mod page;
+mod pages;
 mod plan;
 mod reader;
 mod report;
@@ -33,7 +36,6 @@ mod writer;
 
 pub use atomic::AtomicFile;
 pub use column::{element_type, is_float, raw_bytes};
-pub use encode::finite_range;
 pub use error::{FileError, Result};
 pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 pub use layout::Layout;
@@ -41,6 +43,7 @@ pub use object::ObjectReader;
 pub use open::Opened;
 pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, RowOrder, WriterOptions};
 pub use order::{OrderMethod, RowOrderRecord, RowOrderReport};
+pub use packed::finite_range;
 pub use plan::Plan;
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};

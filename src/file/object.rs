@@ -12,6 +12,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::cache::IntegerCache;
 use super::error::{FileError, Result};
 use super::open::{self, Opened, Step};
 
@@ -21,6 +22,7 @@ pub struct ObjectReader {
     store: Arc<dyn ObjectStore>,
     object: ObjectMeta,
     opened: Option<Opened>,
+    cache: Arc<IntegerCache>,
 }
 
 impl ObjectReader {
@@ -29,6 +31,7 @@ impl ObjectReader {
             store,
             object,
             opened: None,
+            cache: Arc::default(),
         }
     }
 
@@ -77,13 +80,13 @@ impl ObjectReader {
                 .get_ranges(&self.object.location, &ranges)
                 .await?),
             Opened::Packed(layout) => {
-                let plan = layout.plan(&ranges)?;
+                let plan = layout.plan_with(&ranges, &self.cache)?;
                 let fetched = self
                     .store
                     .get_ranges(&self.object.location, plan.fetches())
                     .await?;
                 layout
-                    .assemble(&plan, &fetched)
+                    .assemble_with(&plan, &fetched, &self.cache)
                     .map_err(|error| error.at(&self.object.location))
             }
         }

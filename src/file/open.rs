@@ -99,21 +99,16 @@ fn packed(
     reader.try_parse_sized(&sealed, len)?;
     let metadata = reader.finish()?;
     let index = &sealed[..(index_end - seal.index_offset) as usize];
-    Ok(Step::Done(Opened::Packed(Arc::new(layout(
-        &metadata,
-        index,
-        len,
-        seal.index_offset,
-    )?))))
+    let layout = layout(&metadata, index, len, seal)?;
+    Ok(Step::Done(Opened::Packed(Arc::new(layout))))
 }
 
-/// The layout of a file of `len` bytes, from its footer and the bytes of its index, which starts at
-/// `data_end`. Writers call it too, so that what they finish can be opened.
+/// The layout of a file of `len` bytes, from its footer and the bytes of its index. Writers call it too, so that what they finish can be opened.
 pub(super) fn layout(
     metadata: &ParquetMetaData,
     index: &[u8],
     len: u64,
-    data_end: u64,
+    seal: seal::Seal,
 ) -> Result<Layout> {
     let row_groups = metadata
         .row_groups()
@@ -135,9 +130,10 @@ pub(super) fn layout(
         fields: leaves.len(),
         leaves: &|field| leaves.get(field).copied().unwrap_or(0),
         file_len: len,
+        version: seal.version,
     };
     let index = index_codec::decode(index, &shape)?;
-    Layout::new(metadata, index, len, data_end)
+    Layout::new(metadata, index, len, seal.index_offset)
 }
 
 fn ordinary(len: u64, tail: &Bytes) -> Result<Step> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::codec::{ErrorBound, MAX_BLOCK_VALUES, ValueRange};
+use crate::codec::{Effort, ErrorBound, MAX_BLOCK_VALUES, Search, ValueRange};
 
 use super::error::{FileError, Result};
 
@@ -33,6 +33,8 @@ pub struct WriterOptions {
     column_ranges: HashMap<String, ValueRange>,
     block_rows: Option<usize>,
     row_group_rows: Option<usize>,
+    effort: Effort,
+    max_references: Option<usize>,
     row_order: RowOrder,
     row_id: Option<String>,
 }
@@ -95,6 +97,28 @@ impl WriterOptions {
 
     pub(super) fn row_id(&self) -> Option<&str> {
         self.row_id.as_deref()
+    }
+
+    /// How much work to spend on making the file small; [`Effort::Balanced`] unless given.
+    pub fn with_effort(mut self, effort: Effort) -> Self {
+        self.effort = effort;
+        self
+    }
+
+    /// The most other columns that the coding of a column may refer to: 2 unless given, 0 for
+    /// columns that are read each for itself. A reader of one column decodes those that it refers
+    /// to, directly or not, besides.
+    pub fn with_max_references(mut self, references: usize) -> Self {
+        self.max_references = Some(references);
+        self
+    }
+
+    pub(super) fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    pub(super) fn search(&self) -> Search {
+        Search::of(self.effort, self.max_references.unwrap_or(usize::MAX))
     }
 
     pub(super) fn bound_of(&self, column: &str) -> Option<ErrorBound> {

@@ -3,16 +3,16 @@
 //! Sync and async readers share this: they fetch what [`Plan::fetches`] names and hand it to
 //! [`Layout::assemble`].
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::decode_bytes;
-
+use super::cache::IntegerCache;
 use super::error::{FileError, Result};
-use super::index::IndexColumn;
-use super::layout::{Layout, Unit, UnitKind, VirtualPage};
-use super::{levels, page};
+use super::layout::{Layout, Unit, UnitKind};
+use super::pages::PageDecoder;
 
 /// The most that is allocated for a read before anything of it has been decoded.
 const FIRST_CAPACITY: usize = 64 << 20;
@@ -23,12 +23,25 @@ pub struct Plan {
     /// For each range asked for, the pieces that make it up.
     ranges: Vec<(u64, Vec<Piece>)>,
     fetches: Vec<Range<u64>>,
+    /// Where the physical bytes of virtual pages are, once fetched, by unit: of those asked for
+    /// and of those that they refer to.
+    pages: HashMap<usize, Place>,
+    /// Integers that need not be decoded again, by unit.
+    pub(super) known: HashMap<usize, Arc<Vec<i32>>>,
 }
 
+/// A fetch, and a range of its bytes.
+type Place = (usize, Range<u64>);
+
 impl Plan {
-    /// The physical ranges to fetch, none touching the next.
+    /// The physical ranges to fetch.
     pub fn fetches(&self) -> &[Range<u64>] {
         &self.fetches
+    }
+
+    /// The physical bytes of a virtual page that is part of the plan.
+    pub(super) fn page(&self, unit: usize, fetched: &[Bytes]) -> Option<Bytes> {
+        self.pages.get(&unit).map(|place| bytes_at(place, fetched))
     }
 }
 
@@ -39,7 +52,7 @@ struct Piece {
     /// Within the source.
     part: Range<u64>,
     /// Where the source's physical bytes are, once fetched.
-    fetched: Option<(usize, Range<u64>)>,
+    fetched: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -56,9 +69,16 @@ impl Layout {
     /// # Errors
     /// [`FileError::InvalidInput`] for a range beyond the end.
     pub fn plan(&self, ranges: &[Range<u64>]) -> Result<Plan> {
+        self.plan_with(ranges, &IntegerCache::default())
+    }
+
+    /// As [`plan`](Self::plan), for a reader that keeps what it decoded in `cache`.
+    pub(super) fn plan_with(&self, ranges: &[Range<u64>], cache: &IntegerCache) -> Result<Plan> {
         let mut plan = Plan {
             ranges: Vec::with_capacity(ranges.len()),
             fetches: Vec::new(),
+            pages: HashMap::new(),
+            known: HashMap::new(),
         };
         for range in ranges {
             let beyond = range.end > self.pages_end && range.end > self.len()?;
@@ -67,10 +87,38 @@ impl Layout {
                     "{range:?} is beyond the end of the file"
                 )));
             }
-            let pieces = self.pieces(range.clone(), &mut plan.fetches)?;
+            let pieces = self.pieces(range.clone(), &mut plan, cache)?;
             plan.ranges.push((range.end - range.start, pieces));
         }
         Ok(plan)
+    }
+
+    /// Adds a virtual page to what is fetched, and all that it refers to and `cache` lacks.
+    fn add_page(&self, unit: usize, plan: &mut Plan, cache: &IntegerCache) -> Option<Place> {
+        if let Some(place) = plan.pages.get(&unit) {
+            return Some(place.clone());
+        }
+        let UnitKind::Virtual(page) = &self.units[unit].kind else {
+            return None;
+        };
+        let physical = page.offset..page.offset + page.block.page_len as u64;
+        let place = add_fetch(&mut plan.fetches, physical);
+        plan.pages.insert(unit, place.clone());
+        for other in self.references(unit, page) {
+            if plan.known.contains_key(&other) {
+                continue;
+            }
+            match cache.get(other) {
+                Some(integers) => {
+                    plan.known.insert(other, integers);
+                }
+                // References lead nowhere in circles: see `Layout::new`.
+                None => {
+                    self.add_page(other, plan, cache);
+                }
+            }
+        }
+        Some(place)
     }
 
     /// The end of what can be read from `position` on without doing the work of what follows: of a
@@ -94,7 +142,12 @@ impl Layout {
         })
     }
 
-    fn pieces(&self, range: Range<u64>, fetches: &mut Vec<Range<u64>>) -> Result<Vec<Piece>> {
+    fn pieces(
+        &self,
+        range: Range<u64>,
+        plan: &mut Plan,
+        cache: &IntegerCache,
+    ) -> Result<Vec<Piece>> {
         let mut pieces = Vec::new();
         let mut next = self
             .units
@@ -102,26 +155,31 @@ impl Layout {
         let mut position = range.start;
         while position < range.end {
             let unit = self.units.get(next);
-            let (source, whole, physical) = match unit {
+            let (source, whole, fetched) = match unit {
                 Some(unit) if unit.range.start <= position => {
-                    let physical = match &unit.kind {
-                        UnitKind::Ordinary(_) => Some(unit.range.clone()),
+                    let fetched = match &unit.kind {
+                        UnitKind::Ordinary(_) => {
+                            Some(add_fetch(&mut plan.fetches, unit.range.clone()))
+                        }
                         UnitKind::Virtual(page) => {
                             let body_start = unit.range.start + page.header_len as u64;
-                            let wants_body = range.end > body_start;
-                            wants_body
-                                .then(|| page.offset..page.offset + page.block.page_len as u64)
+                            if range.end > body_start {
+                                self.add_page(next, plan, cache)
+                            } else {
+                                None
+                            }
                         }
                     };
                     next += 1;
-                    (Source::Unit(next - 1), unit.range.clone(), physical)
+                    (Source::Unit(next - 1), unit.range.clone(), fetched)
                 }
                 _ if position < self.physical_len => {
                     let end = unit.map_or(self.physical_len, |unit| {
                         unit.range.start.min(self.physical_len)
                     });
                     let gap = position..end.min(range.end);
-                    (Source::Raw, gap.clone(), Some(gap))
+                    let fetched = add_fetch(&mut plan.fetches, gap.clone());
+                    (Source::Raw, gap, Some(fetched))
                 }
                 _ => (Source::Footer, self.pages_end..self.len()?, None),
             };
@@ -129,7 +187,7 @@ impl Layout {
             pieces.push(Piece {
                 source,
                 part: position - whole.start..end - whole.start,
-                fetched: physical.map(|physical| add_fetch(fetches, physical)),
+                fetched,
             });
             position = end;
         }
@@ -141,6 +199,16 @@ impl Layout {
     /// # Errors
     /// [`FileError::Corrupt`] where a checksum does not match.
     pub fn assemble(&self, plan: &Plan, fetched: &[Bytes]) -> Result<Vec<Bytes>> {
+        self.assemble_with(plan, fetched, &IntegerCache::default())
+    }
+
+    /// As [`assemble`](Self::assemble), keeping in `cache` what later reads may refer to.
+    pub(super) fn assemble_with(
+        &self,
+        plan: &Plan,
+        fetched: &[Bytes],
+        cache: &IntegerCache,
+    ) -> Result<Vec<Bytes>> {
         let complete = plan.fetches.len() == fetched.len()
             && plan
                 .fetches
@@ -150,6 +218,7 @@ impl Layout {
         if !complete {
             return Err(FileError::corrupt("the file is shorter than it was"));
         }
+        let mut decoder = PageDecoder::new(self, plan, fetched, cache);
         plan.ranges
             .iter()
             .map(|(len, pieces)| match pieces.as_slice() {
@@ -159,7 +228,12 @@ impl Layout {
                     let mut out =
                         Vec::with_capacity(usize::try_from(*len).unwrap_or(0).min(FIRST_CAPACITY));
                     for piece in pieces {
-                        self.append(piece, fetched, &mut out)?;
+                        match piece.source {
+                            Source::Unit(unit) if self.is_virtual(piece) => {
+                                decoder.append(unit, piece.part.clone(), &mut out)?;
+                            }
+                            _ => out.extend_from_slice(&self.whole_piece(piece, fetched)?),
+                        }
                     }
                     Ok(Bytes::from(out))
                 }
@@ -174,7 +248,10 @@ impl Layout {
     /// A piece that exists as bytes already.
     fn whole_piece(&self, piece: &Piece, fetched: &[Bytes]) -> Result<Bytes> {
         let part = piece.part.start as usize..piece.part.end as usize;
-        let physical = physical_bytes(piece, fetched);
+        let physical = piece
+            .fetched
+            .as_ref()
+            .map_or_else(Bytes::new, |place| bytes_at(place, fetched));
         match &piece.source {
             Source::Raw => Ok(physical.slice(part)),
             Source::Footer => Ok(self.footer()?.slice(part)),
@@ -192,120 +269,15 @@ impl Layout {
             }
         }
     }
-
-    fn append(&self, piece: &Piece, fetched: &[Bytes], out: &mut Vec<u8>) -> Result<()> {
-        let page = match piece.source {
-            Source::Unit(i) => match &self.units[i].kind {
-                UnitKind::Virtual(page) => Some(page),
-                UnitKind::Ordinary(_) => None,
-            },
-            _ => None,
-        };
-        let Some(page) = page else {
-            out.extend_from_slice(&self.whole_piece(piece, fetched)?);
-            return Ok(());
-        };
-        let (start, end) = (piece.part.start as usize, piece.part.end as usize);
-        let body_len = self.body_len(page);
-        let header = page::header(page.rows, body_len);
-        out.extend_from_slice(&header[start.min(header.len())..end.min(header.len())]);
-        if end <= header.len() {
-            return Ok(());
-        }
-        let physical = physical_bytes(piece, fetched);
-        let part = start.saturating_sub(header.len())..end - header.len();
-        if part == (0..body_len) {
-            return self.decode_page(page, &physical, out);
-        }
-        let mut body = Vec::new();
-        self.decode_page(page, &physical, &mut body)?;
-        out.extend_from_slice(&body[part]);
-        Ok(())
-    }
-
-    fn body_len(&self, page: &VirtualPage) -> usize {
-        let levels_len = if page.nullable {
-            levels::virtual_len(page.rows)
-        } else {
-            0
-        };
-        levels_len + (page.rows - page.block.nulls) * self.width(page)
-    }
-
-    fn width(&self, page: &VirtualPage) -> usize {
-        match &self.index.columns[page.column] {
-            IndexColumn::Packed(packed) => packed.element.width(),
-            IndexColumn::Ordinary(_) => 0,
-        }
-    }
-
-    /// Decodes a physical page, appending the body of its virtual page.
-    fn decode_page(&self, page: &VirtualPage, physical: &[u8], body: &mut Vec<u8>) -> Result<()> {
-        self.try_decode_page(page, physical, body).map_err(|error| {
-            error.at(format!(
-                "column {:?}, row group {}, page at byte {}",
-                self.index.schema.field(page.column).name(),
-                page.row_group,
-                page.offset
-            ))
-        })
-    }
-
-    fn try_decode_page(
-        &self,
-        page: &VirtualPage,
-        physical: &[u8],
-        body: &mut Vec<u8>,
-    ) -> Result<()> {
-        if crc32c::crc32c(physical) != page.block.checksum {
-            return Err(FileError::corrupt("checksum of the page does not match"));
-        }
-        let IndexColumn::Packed(packed) = &self.index.columns[page.column] else {
-            return Err(FileError::corrupt("a payload in an ordinary column"));
-        };
-        if page.nullable {
-            levels::write_virtual(page.rows, &self.validity(page, physical)?, body);
-        }
-        if page.block.payload_len > 0 {
-            // A payload is the last value of its page.
-            let payload = &physical[physical.len() - page.block.payload_len..];
-            decode_bytes(payload, packed.element, page.rows - page.block.nulls, body)?;
-        }
-        Ok(())
-    }
-
-    /// The validity bits of a page's rows.
-    fn validity(&self, page: &VirtualPage, physical: &[u8]) -> Result<Vec<u8>> {
-        let groups = page.rows.div_ceil(8);
-        if page.block.nulls == 0 {
-            let mut bits = vec![0xff; groups];
-            if let (Some(last), spare @ 1..) = (bits.last_mut(), groups * 8 - page.rows) {
-                *last >>= spare;
-            }
-            return Ok(bits);
-        }
-        let nullable = self.index.schema.field(page.column).is_nullable();
-        let header_len = page::header_len(page.rows, physical)
-            .ok_or_else(|| FileError::corrupt("unknown page header"))?;
-        let (bits, valid, _) = levels::read_physical(&physical[header_len..], page.rows, nullable)?;
-        if valid != page.rows - page.block.nulls {
-            return Err(FileError::corrupt("nulls of page and block index differ"));
-        }
-        Ok(bits)
-    }
 }
 
-/// The physical bytes of a piece that has some.
-fn physical_bytes(piece: &Piece, fetched: &[Bytes]) -> Bytes {
-    match &piece.fetched {
-        Some((fetch, range)) => fetched[*fetch].slice(range.start as usize..range.end as usize),
-        None => Bytes::new(),
-    }
+fn bytes_at((fetch, range): &Place, fetched: &[Bytes]) -> Bytes {
+    fetched[*fetch].slice(range.start as usize..range.end as usize)
 }
 
 /// Adds a range to be fetched, joined to the one before where they touch; returns where its bytes
 /// will be.
-fn add_fetch(fetches: &mut Vec<Range<u64>>, range: Range<u64>) -> (usize, Range<u64>) {
+fn add_fetch(fetches: &mut Vec<Range<u64>>, range: Range<u64>) -> Place {
     match fetches.last_mut() {
         Some(last) if last.end == range.start => last.end = range.end,
         Some(last) if last.start <= range.start && range.end <= last.end => {}

@@ -14,12 +14,21 @@ pub(super) const KEY: &str = "tolerant";
 /// from an ordinary one.
 pub(super) const CREATED_BY: &str = "tolerant version";
 
-/// Names the format version of the file as a whole.
-const MARKER: &str = "TOLERANT1";
+/// The format version that this build writes, of the file as a whole.
+pub(super) const VERSION: u8 = 2;
+
+/// The versions that it reads, the newest first.
+const VERSIONS: [u8; 2] = [2, 1];
+
+/// Names the format version.
+fn marker(version: u8) -> String {
+    format!("TOLERANT{version}")
+}
 
 /// Where the block index lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seal {
+    pub(super) version: u8,
     pub(super) index_offset: u64,
     pub(super) index_len: u64,
 }
@@ -28,8 +37,10 @@ impl Seal {
     /// The entry's value, its checksum still zeros.
     pub(super) fn blank(self) -> String {
         format!(
-            "{MARKER} {:016x} {:016x} 00000000",
-            self.index_offset, self.index_len
+            "{} {:016x} {:016x} 00000000",
+            marker(self.version),
+            self.index_offset,
+            self.index_len
         )
     }
 }
@@ -52,8 +63,12 @@ pub(super) fn close(tail: &mut [u8], seal: Seal) -> Result<()> {
 pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
     // As Thrift frames the value: field 2, a string of 52 bytes. Other text of a footer, such as a
     // column's name, may hold the marker too.
-    let framed = [b"\x18\x34", MARKER.as_bytes()].concat();
-    let Some(at) = rfind(footer, &framed).map(|at| at + 2) else {
+    let found = VERSIONS.into_iter().find_map(|version| {
+        let marker = marker(version);
+        let framed = [b"\x18\x34", marker.as_bytes()].concat();
+        Some((version, rfind(footer, &framed)? + 2 + marker.len()))
+    });
+    let Some((version, at)) = found else {
         return Ok(None);
     };
     let digits = |start: usize| {
@@ -64,8 +79,9 @@ pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
             .ok_or_else(|| FileError::corrupt("the entry for the block index is damaged"))
     };
     Ok(Some(Seal {
-        index_offset: digits(MARKER.len() + 1)?,
-        index_len: digits(MARKER.len() + 18)?,
+        version,
+        index_offset: digits(1)?,
+        index_len: digits(18)?,
     }))
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::cache::IntegerCache;
 use super::error::{FileError, Result};
 use super::layout::Layout;
 use super::open::{self, Opened, Step};
@@ -23,6 +24,7 @@ use super::source::ReadAt;
 pub struct VirtualFile {
     source: Arc<dyn ReadAt>,
     layout: Arc<Layout>,
+    cache: Arc<IntegerCache>,
 }
 
 impl VirtualFile {
@@ -42,7 +44,7 @@ impl VirtualFile {
     /// As [`open`](Self::open).
     pub fn new(source: Arc<dyn ReadAt>) -> Result<Self> {
         match open_source(source.as_ref())? {
-            Opened::Packed(layout) => Ok(Self { source, layout }),
+            Opened::Packed(layout) => Ok(Self::from_layout(source, layout)),
             Opened::Ordinary(_) => Err(FileError::invalid(
                 "an ordinary Parquet file, which any Parquet reader reads as it is",
             )),
@@ -51,7 +53,11 @@ impl VirtualFile {
 
     /// The virtual file of a layout that was read before from the same source.
     pub fn from_layout(source: Arc<dyn ReadAt>, layout: Arc<Layout>) -> Self {
-        Self { source, layout }
+        Self {
+            source,
+            layout,
+            cache: Arc::default(),
+        }
     }
 
     pub fn layout(&self) -> &Arc<Layout> {
@@ -73,7 +79,9 @@ impl VirtualFile {
     /// [`FileError::InvalidInput`] for a range beyond the end, [`FileError::Io`], and
     /// [`FileError::Corrupt`] where a checksum does not match.
     pub fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        let plan = self.layout.plan(std::slice::from_ref(&range))?;
+        let plan = self
+            .layout
+            .plan_with(std::slice::from_ref(&range), &self.cache)?;
         let fetched = plan
             .fetches()
             .iter()
@@ -83,7 +91,7 @@ impl VirtualFile {
                     .map_err(FileError::io("reading"))
             })
             .collect::<Result<Vec<_>>>()?;
-        let mut bytes = self.layout.assemble(&plan, &fetched)?;
+        let mut bytes = self.layout.assemble_with(&plan, &fetched, &self.cache)?;
         bytes
             .pop()
             .ok_or_else(|| FileError::corrupt("nothing was read"))

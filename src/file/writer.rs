@@ -1,5 +1,6 @@
 //! The writer of packed files.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
@@ -12,15 +13,16 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescPtr;
 use rayon::prelude::*;
 
-use crate::codec::{ErrorBound, ValueRange};
+use crate::codec::{self, Effort, ErrorBound, Grid, Plan, Search, ValueRange};
 
 use super::column::{element_type, is_float, raw_bytes};
-use super::encode::{OrdinaryChunks, PackedChunk, ordinary_chunks, packed_chunk};
 use super::error::{FileError, Result};
 use super::footer;
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn};
 use super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
-use super::order::{ColumnPlan, Ordering};
+use super::order::{Coding, ColumnPlan, Ordering};
+use super::ordinary::{OrdinaryChunks, ordinary_chunks};
+use super::packed::{PackedChunk, PreparedChunk, concatenated};
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
 use super::{index_codec, open, row_id};
@@ -55,6 +57,8 @@ pub struct Writer<W: Write + Send> {
     columns: Vec<Column>,
     block_rows: usize,
     row_group_rows: usize,
+    effort: Effort,
+    search: Search,
     buffered: Vec<RecordBatch>,
     buffered_rows: usize,
     /// Counted only where rows differ in size.
@@ -83,6 +87,12 @@ enum State {
         index: PackedColumn,
     },
     Ordinary(OrdinaryColumn),
+}
+
+/// A column of one row group, to be encoded.
+enum Prepared {
+    Packed(PreparedChunk),
+    Ordinary(ArrayRef),
 }
 
 /// A column of one row group, encoded.
@@ -129,6 +139,8 @@ impl<W: Write + Send> Writer<W> {
             columns,
             block_rows,
             row_group_rows,
+            effort: options.effort(),
+            search: options.search(),
             buffered: Vec::new(),
             buffered_rows: 0,
             buffered_bytes: varying.then_some(0),
@@ -203,6 +215,7 @@ impl<W: Write + Send> Writer<W> {
         };
         let mut tail = index_codec::encode(&index)?;
         let seal = Seal {
+            version: seal::VERSION,
             index_offset: self.position,
             index_len: tail.len() as u64,
         };
@@ -230,7 +243,7 @@ impl<W: Write + Send> Writer<W> {
         );
         let footer_offset = self.position + tail.len() as u64;
         // What cannot be opened must not be finished: a schema beyond what readers take, say.
-        open::layout(&metadata, &tail, footer_offset, self.position)
+        open::layout(&metadata, &tail, footer_offset, seal)
             .map_err(|error| error.at("this table cannot be packed"))?;
         tail.extend(footer::serialize(metadata, footer_offset)?);
         seal::close(&mut tail, seal)?;
@@ -277,41 +290,93 @@ impl<W: Write + Send> Writer<W> {
         Ok(())
     }
 
-    fn flush_row_group(&mut self) -> Result<()> {
+    /// Each column of the buffered rows as one array.
+    fn take_buffered(&mut self) -> Result<Vec<ArrayRef>> {
         let batches = std::mem::take(&mut self.buffered);
-        let rows = std::mem::take(&mut self.buffered_rows);
         self.buffered_bytes = self.buffered_bytes.map(|_| 0);
-        let block_rows = self.block_rows;
-        let mut arrays: Vec<Vec<ArrayRef>> = (0..self.columns.len())
-            .map(|i| {
-                batches
+        self.columns
+            .par_iter()
+            .enumerate()
+            .map(|(i, column)| {
+                let arrays: Vec<ArrayRef> = batches
                     .iter()
                     .map(|batch| Arc::clone(batch.column(i)))
-                    .collect()
+                    .collect();
+                let named =
+                    |error: FileError| error.at(format!("column {:?}", column.field.name()));
+                concatenated(&arrays).map_err(named)
             })
+            .collect()
+    }
+
+    /// The rows in the order that is smallest, if any order will do, with the grids that it is of.
+    fn ordered(&mut self, arrays: Vec<ArrayRef>) -> Result<(Vec<ArrayRef>, Vec<Option<Grid>>)> {
+        let Some(ordering) = &mut self.ordering else {
+            return Ok((arrays, Vec::new()));
+        };
+        let row_id = self.columns.len().checked_sub(1).filter(|_| self.numbered);
+        let plans = self.columns.iter().enumerate();
+        let plans: Vec<ColumnPlan<'_>> = plans
+            .map(|(i, column)| column.plan(row_id != Some(i)))
             .collect();
-        drop(batches);
-        if let Some(ordering) = &mut self.ordering {
-            let last = self.columns.len().wrapping_sub(1);
-            let plans = self.columns.iter().enumerate();
-            let plans: Vec<ColumnPlan<'_>> = plans
-                .map(|(i, column)| column.plan(!(self.numbered && i == last)))
-                .collect();
-            arrays = ordering.order(&plans, arrays, block_rows)?;
-        }
-        let chunks: Vec<Chunk> = self
+        let coding = Coding {
+            block_rows: self.block_rows,
+            effort: self.effort,
+            search: self.search,
+        };
+        ordering.order(&plans, arrays, coding)
+    }
+
+    /// Encodes a row group: its columns to integers, all of them to plans, and those to chunks.
+    /// Orderings give each column's grid, so that it is the one that rows were ordered by.
+    fn encode(&mut self, arrays: &[ArrayRef], grids: &[Option<Grid>]) -> Result<Vec<Chunk>> {
+        let (block_rows, effort) = (self.block_rows, self.effort);
+        let prepared: Vec<Prepared> = self
             .columns
             .par_iter_mut()
-            .zip(&arrays)
-            .map(|(column, arrays)| {
-                let name = column.field.name().clone();
-                column
-                    .encode(arrays, block_rows)
-                    .map_err(|error| error.at(format!("column {name:?}")))
+            .zip(arrays)
+            .enumerate()
+            .map(|(i, (column, array))| {
+                let grid = grids.get(i).copied().flatten();
+                column.prepare(Arc::clone(array), block_rows, grid)
             })
             .collect::<Result<_>>()?;
+        let integers: Vec<_> = prepared
+            .par_iter()
+            .map(|prepared| match prepared {
+                Prepared::Packed(chunk) => chunk.integers(),
+                Prepared::Ordinary(_) => None,
+            })
+            .collect();
+        let pieces: Vec<Option<Vec<&[i32]>>> = integers
+            .iter()
+            .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
+            .collect();
+        let plans = codec::plan(&pieces, self.search);
+        drop(pieces);
+        self.columns
+            .par_iter_mut()
+            .zip(&plans)
+            .zip(&prepared)
+            .map(|((column, plan), prepared)| {
+                let references = plan.references.iter();
+                let references: Option<Vec<_>> =
+                    references.map(|i| integers[*i].as_deref()).collect();
+                // Plans refer to columns that have integers.
+                let references = references.unwrap_or_default();
+                column.encode(prepared, plan, &references, block_rows, effort)
+            })
+            .collect()
+    }
+
+    fn flush_row_group(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.buffered_rows);
+        let arrays = self.take_buffered()?;
+        let (arrays, grids) = self.ordered(arrays)?;
+        let chunks = self.encode(&arrays, &grids)?;
         if let Some(ordering) = &mut self.ordering {
-            ordering.note_sorted(&arrays, block_rows, |i| self.columns[i].encoded(&chunks[i]))?;
+            let blocks = |i: usize| self.columns[i].last_blocks();
+            ordering.note_sorted(&arrays, &grids, self.block_rows, blocks)?;
         }
         drop(arrays);
 
@@ -387,6 +452,7 @@ impl Column {
                     abs_bounds: Vec::new(),
                     max_error: 0.0,
                     row_groups: Vec::new(),
+                    references: Vec::new(),
                 };
                 State::Packed { declared, index }
             }
@@ -414,40 +480,61 @@ impl Column {
         }
     }
 
-    /// The chunk and blocks of the last row group, of a packed column.
-    fn encoded<'a>(&'a self, chunk: &'a Chunk) -> Option<(&'a [u8], &'a [Block])> {
-        match (&self.state, chunk) {
-            (State::Packed { index, .. }, Chunk::Packed(chunk)) => {
-                Some((&chunk.bytes, index.row_groups.last()?))
-            }
-            _ => None,
+    /// The blocks of the last row group, of a packed column.
+    fn last_blocks(&self) -> Option<&[Block]> {
+        match &self.state {
+            State::Packed { index, .. } => index.row_groups.last().map(Vec::as_slice),
+            State::Ordinary(_) => None,
         }
     }
 
-    fn encode(&mut self, arrays: &[ArrayRef], block_rows: usize) -> Result<Chunk> {
-        self.raw_bytes += arrays.iter().map(raw_bytes).sum::<u64>();
-        self.nulls += arrays
-            .iter()
-            .map(|array| array.null_count() as u64)
-            .sum::<u64>();
-        match &mut self.state {
-            State::Packed { declared, index } => {
-                let mut chunk =
-                    packed_chunk(&self.field, arrays, index.bound, *declared, block_rows)?;
-                self.range = self.range.union(&chunk.range);
-                index.range = declared.unwrap_or(self.range);
+    fn prepare(
+        &mut self,
+        array: ArrayRef,
+        block_rows: usize,
+        grid: Option<Grid>,
+    ) -> Result<Prepared> {
+        self.raw_bytes += raw_bytes(&array);
+        self.nulls += array.null_count() as u64;
+        let State::Packed { declared, index } = &mut self.state else {
+            return Ok(Prepared::Ordinary(array));
+        };
+        let chunk = PreparedChunk::new(array, index.bound, *declared, block_rows, grid)
+            .map_err(|error| error.at(format!("column {:?}", self.field.name())))?;
+        self.range = self.range.union(&chunk.range);
+        index.range = declared.unwrap_or(self.range);
+        // A bound that never changes is stored once.
+        if index.abs_bounds.is_empty()
+            || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
+        {
+            index.abs_bounds.push(chunk.abs_bound);
+        }
+        Ok(Prepared::Packed(chunk))
+    }
+
+    fn encode(
+        &mut self,
+        prepared: &Prepared,
+        plan: &Plan,
+        references: &[&[Cow<'_, [i32]>]],
+        block_rows: usize,
+        effort: Effort,
+    ) -> Result<Chunk> {
+        let named = |error: FileError| error.at(format!("column {:?}", self.field.name()));
+        match (prepared, &mut self.state) {
+            (Prepared::Packed(prepared), State::Packed { index, .. }) => {
+                let mut chunk = prepared
+                    .encode(&self.field, plan, references, effort)
+                    .map_err(named)?;
                 index.max_error = index.max_error.max(chunk.max_error);
-                // A bound that never changes is stored once.
-                if index.abs_bounds.is_empty()
-                    || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
-                {
-                    index.abs_bounds.push(chunk.abs_bound);
-                }
                 index.row_groups.push(std::mem::take(&mut chunk.blocks));
+                index.references.push(std::mem::take(&mut chunk.references));
                 Ok(Chunk::Packed(chunk))
             }
-            State::Ordinary(index) => {
-                let mut chunks = ordinary_chunks(&self.field, arrays, block_rows)?;
+            (Prepared::Ordinary(array), State::Ordinary(index)) => {
+                let mut chunks =
+                    ordinary_chunks(&self.field, std::slice::from_ref(array), block_rows)
+                        .map_err(named)?;
                 let pages = chunks
                     .leaves
                     .iter_mut()
@@ -455,6 +542,7 @@ impl Column {
                 index.row_groups.push(pages.collect());
                 Ok(Chunk::Ordinary(chunks))
             }
+            _ => Err(FileError::invalid("a column changed its kind")),
         }
     }
 

@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef};
 use arrow::row::{RowConverter, SortField};
 use rayon::prelude::*;
 
-use crate::codec::{Cell, Float, cells};
+use crate::codec::{Cell, Float};
 
 use super::OrderColumn;
 use crate::file::column::Values;
@@ -40,9 +40,9 @@ pub(super) fn of(columns: &[OrderColumn<'_>]) -> Vec<Key> {
 fn key(position: usize, column: &OrderColumn<'_>) -> Option<Key> {
     let data = column.array.to_data();
     let values = match Values::of(column.field.data_type(), &data) {
-        Some(Values::F16(values)) => floats(&values, column.abs_bound),
-        Some(Values::F32(values)) => floats(&values, column.abs_bound),
-        Some(Values::F64(values)) => floats(&values, column.abs_bound),
+        Some(Values::F16(values)) => floats(&values, column),
+        Some(Values::F32(values)) => floats(&values, column),
+        Some(Values::F64(values)) => floats(&values, column),
         Some(Values::I32(values)) => values.iter().map(|x| signed(i64::from(*x))).collect(),
         Some(Values::U32(values)) => values.iter().map(|x| u64::from(*x)).collect(),
         Some(Values::I64(values)) => values.iter().map(|x| signed(*x)).collect(),
@@ -85,14 +85,14 @@ fn signed(x: i64) -> u64 {
 }
 
 /// Numbers in the order of what will be stored; equal where that is equal.
-fn floats<F: Float>(values: &[F], abs_bound: f64) -> Vec<u64> {
+fn floats<F: Float>(values: &[F], column: &OrderColumn<'_>) -> Vec<u64> {
     /// Twice the quanta, so that -0.0 has a place below 0.
     const ZERO: i64 = 1 << 60;
-    let Some(cells) = cells(values, abs_bound) else {
+    let Some(grid) = column.grid else {
         return values.iter().map(|x| total_order(x.to_f64())).collect();
     };
     let place = |(x, cell): (&F, Cell)| match cell {
-        Cell::Quantum(quantum) => (ZERO + 2 * quantum) as u64,
+        Cell::Point(point) => (ZERO + 2 * point) as u64,
         Cell::Outlier => {
             let x = x.to_f64();
             if x.is_nan() {
@@ -101,11 +101,12 @@ fn floats<F: Float>(values: &[F], abs_bound: f64) -> Vec<u64> {
                 if x > 0.0 { u64::MAX - 1 } else { 0 }
             } else {
                 // Beside the cell that it lies in, as nearly as floats tell.
-                let doubled = (x / abs_bound).clamp(-1e15, 1e15).floor();
+                let doubled = (x / column.abs_bound).clamp(-1e15, 1e15).floor();
                 (ZERO + doubled as i64 - i64::from(x == 0.0)) as u64
             }
         }
     };
+    let cells = grid.cells(values, column.abs_bound);
     values.iter().zip(cells).map(place).collect()
 }
 

@@ -33,13 +33,15 @@ use arrow::compute::take;
 use arrow::datatypes::FieldRef;
 use rayon::prelude::*;
 
+use crate::codec::Grid;
+
 use super::error::Result;
 
 use keys::Key;
 pub use record::RowOrderRecord;
 use sorted::sorted_by;
 pub use writing::RowOrderReport;
-pub(super) use writing::{ColumnPlan, Ordering};
+pub(super) use writing::{Coding, ColumnPlan, Ordering};
 
 /// A column of a row group that is to be ordered.
 struct OrderColumn<'a> {
@@ -48,6 +50,8 @@ struct OrderColumn<'a> {
     array: ArrayRef,
     /// The absolute bound in force; 0 is lossless.
     abs_bound: f64,
+    /// The grid that its values will be stored on; None where they are kept exactly.
+    grid: Option<Grid>,
     /// Whether rows may be sorted by it: not by the row's own number.
     key: bool,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::*;
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field};
 use proptest::prelude::*;
 
 use super::*;
@@ -410,6 +410,7 @@ fn keys_are_in_the_order_of_what_is_stored() {
     let array: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
     let column = OrderColumn {
         field: &field,
+        grid: Grid::of(&[1.0], 0.05),
         array,
         abs_bound: 0.05,
         key: true,
@@ -418,23 +419,4 @@ fn keys_are_in_the_order_of_what_is_stored() {
     // 0.0 and 0.01 are stored as the same number.
     assert_eq!(keys[0].codes, [1, 2, 3, 4, 4, 5, 6, 7, 0]);
     assert_eq!(keys[0].distinct, 8);
-}
-
-#[test]
-fn dictionaries_that_do_not_join_are_kept() {
-    // Each of 200 values in keys of one byte: no array of both batches can be made.
-    let batch = |first: usize| {
-        let values: StringArray = (first..first + 200)
-            .map(|i| Some(format!("v{i}")))
-            .collect();
-        let keys = UInt8Array::from_iter_values(0..200);
-        let array = DictionaryArray::new(keys, Arc::new(values));
-        RecordBatch::try_from_iter([("d", Arc::new(array) as ArrayRef)]).unwrap()
-    };
-    let schema: Arc<Schema> = batch(0).schema();
-    let mut writer = Writer::try_new(Vec::new(), schema, options(RowOrder::Any)).unwrap();
-    writer.write(&batch(0)).unwrap();
-    writer.write(&batch(200)).unwrap();
-    let (_, report) = writer.close().unwrap();
-    assert_eq!(report.row_order.unwrap().methods, [(OrderMethod::Kept, 1)]);
 }

@@ -1,18 +1,18 @@
 //! Ordering as the writer does it, row group by row group, and what it reports of it.
 
 use arrow::array::ArrayRef;
-use arrow::compute::concat;
 use arrow::datatypes::FieldRef;
 use rayon::prelude::*;
 
 use super::{
     Chosen, OrderColumn, OrderMethod, RowOrderRecord, choose, permuted, sorted_by, stored,
 };
-use crate::codec::{ErrorBound, ValueRange, absolute_bound};
+use crate::codec::{self, Effort, ErrorBound, Grid, Search, ValueRange, absolute_bound};
 use crate::file::column::element_type;
-use crate::file::encode::{finite_range, ordinary_chunks, packed_chunk};
 use crate::file::error::Result;
 use crate::file::index::Block;
+use crate::file::ordinary::ordinary_chunks;
+use crate::file::packed::{self, PreparedChunk, finite_range};
 
 /// What ordering the rows of a file did.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,81 +44,76 @@ pub(in crate::file) struct Ordering {
     record: RowOrderRecord,
     kept_bytes: u64,
     bytes: u64,
+    /// Of the columns in the last row group.
+    bounds: Vec<f64>,
     /// Method and columns of each row group.
     chosen: Vec<(OrderMethod, Vec<usize>)>,
 }
 
 impl Ordering {
-    /// The arrays of a row group in the order that codes smallest.
+    /// The arrays of a row group in the order that codes smallest, and their grids.
     pub(in crate::file) fn order(
         &mut self,
         plans: &[ColumnPlan<'_>],
-        arrays: Vec<Vec<ArrayRef>>,
-        block_rows: usize,
-    ) -> Result<Vec<Vec<ArrayRef>>> {
-        let joined: Option<Vec<ArrayRef>> = arrays.par_iter().map(|a| joined(a)).collect();
-        // Dictionaries whose union no longer fits their keys cannot be one array: kept.
-        let Some(joined) = joined else {
-            self.chosen.push((OrderMethod::Kept, Vec::new()));
-            return Ok(arrays);
-        };
+        arrays: Vec<ArrayRef>,
+        coding: Coding,
+    ) -> Result<(Vec<ArrayRef>, Vec<Option<Grid>>)> {
         let columns: Vec<OrderColumn<'_>> = plans
             .par_iter()
-            .zip(joined)
+            .zip(arrays)
             .map(|(plan, array)| {
-                let range = || plan.declared.unwrap_or_else(|| finite_range(&array));
+                let range = plan.declared.unwrap_or_else(|| finite_range(&array));
+                let abs_bound = absolute_bound(plan.bound, range);
                 OrderColumn {
                     field: plan.field,
-                    abs_bound: absolute_bound(plan.bound, range()),
+                    grid: packed::grid(&array, abs_bound),
+                    abs_bound,
                     key: plan.key,
                     array,
                 }
             })
             .collect();
-        let cost = |arrays: &[ArrayRef]| coded_bytes(&columns, arrays, block_rows);
         let Chosen {
             permutation,
             method,
             columns: by,
             kept_bytes,
             bytes,
-        } = choose(&columns, &cost)?;
+        } = choose(&columns, &|arrays| coding.bytes(&columns, arrays))?;
         self.kept_bytes += kept_bytes;
         self.bytes += bytes;
         self.chosen.push((method, by));
-        let joined: Vec<ArrayRef> = columns.into_iter().map(|column| column.array).collect();
+        self.bounds = columns.iter().map(|column| column.abs_bound).collect();
+        let grids = columns.iter().map(|column| column.grid).collect();
+        let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| column.array).collect();
         let ordered = match permutation {
-            Some(permutation) => permuted(&joined, &permutation)?,
-            None => joined,
+            Some(permutation) => permuted(&arrays, &permutation)?,
+            None => arrays,
         };
-        Ok(ordered.into_iter().map(|array| vec![array]).collect())
+        Ok((ordered, grids))
     }
 
-    /// Notes by which columns the row group that was ordered last ascends as stored. `encoded`
-    /// gives a packed column's chunk and blocks; None stands for a column stored as it is.
+    /// Notes by which columns the row group that was ordered last ascends as stored. `blocks` are
+    /// those of a packed column; None stands for a column of ordinary Parquet.
     pub(in crate::file) fn note_sorted<'a>(
         &mut self,
-        arrays: &[Vec<ArrayRef>],
+        arrays: &[ArrayRef],
+        grids: &[Option<Grid>],
         block_rows: usize,
-        encoded: impl Fn(usize) -> Option<(&'a [u8], &'a [Block])>,
+        blocks: impl Fn(usize) -> Option<&'a [Block]>,
     ) -> Result<()> {
         let columns = match self.chosen.last() {
             Some((OrderMethod::Lexicographic | OrderMethod::Snake, columns)) => &columns[..],
             _ => &[],
         };
-        let rows = arrays
-            .first()
-            .map_or(0, |a| a.iter().map(|a| a.len()).sum());
+        let rows = arrays.first().map_or(0, |array| array.len());
         let sorted = sorted_by(columns, rows, |column| {
-            let array = concat(
-                &arrays[column]
-                    .iter()
-                    .map(|a| a.as_ref())
-                    .collect::<Vec<_>>(),
-            )?;
-            match encoded(column) {
-                Some((chunk, blocks)) => stored::values(&array, chunk, blocks, block_rows),
-                None => Ok(array),
+            let (array, grid) = (&arrays[column], grids[column]);
+            match blocks(column) {
+                Some(blocks) => {
+                    stored::values(array, blocks, grid, self.bounds[column], block_rows)
+                }
+                None => Ok(ArrayRef::clone(array)),
             }
         })?;
         self.record.sorted_by.push(sorted);
@@ -158,31 +153,50 @@ fn count<T: PartialEq>(counts: &mut Vec<(T, u64)>, what: T) {
     }
 }
 
-fn joined(arrays: &[ArrayRef]) -> Option<ArrayRef> {
-    concat(
-        &arrays
-            .iter()
-            .map(|array| array.as_ref())
-            .collect::<Vec<_>>(),
-    )
-    .ok()
+/// How the writer codes.
+#[derive(Clone, Copy)]
+pub(in crate::file) struct Coding {
+    pub(in crate::file) block_rows: usize,
+    pub(in crate::file) effort: Effort,
+    pub(in crate::file) search: Search,
 }
 
-/// What rows take in the file, coded as the writer codes them.
-fn coded_bytes(columns: &[OrderColumn<'_>], arrays: &[ArrayRef], block_rows: usize) -> Result<u64> {
-    let sizes = columns.par_iter().zip(arrays).map(|(column, array)| {
-        let array = std::slice::from_ref(array);
-        Ok(match element_type(column.field.data_type()) {
-            Some(_) => {
-                let bound = ErrorBound::Abs(column.abs_bound);
-                packed_chunk(column.field, array, bound, None, block_rows)?
-                    .bytes
-                    .len() as u64
-            }
-            None => ordinary_chunks(column.field, array, block_rows)?
-                .data()
-                .len() as u64,
-        })
-    });
-    sizes.sum()
+impl Coding {
+    /// What rows take in the file, coded as the writer codes them.
+    fn bytes(&self, columns: &[OrderColumn<'_>], arrays: &[ArrayRef]) -> Result<u64> {
+        let prepared: Vec<Option<PreparedChunk>> = columns
+            .par_iter()
+            .zip(arrays)
+            .map(|(column, array)| {
+                if element_type(array.data_type()).is_none() {
+                    return Ok(None);
+                }
+                let (array, bound) = (ArrayRef::clone(array), ErrorBound::Abs(column.abs_bound));
+                PreparedChunk::new(array, bound, None, self.block_rows, column.grid).map(Some)
+            })
+            .collect::<Result<_>>()?;
+        let integers: Vec<_> = prepared
+            .par_iter()
+            .map(|chunk| chunk.as_ref()?.integers())
+            .collect();
+        let pieces: Vec<Option<Vec<&[i32]>>> = integers
+            .iter()
+            .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
+            .collect();
+        let plans = codec::plan(&pieces, self.search);
+        let sizes = (0..columns.len()).into_par_iter().map(|i| {
+            let field = columns[i].field;
+            let Some(chunk) = &prepared[i] else {
+                let array = std::slice::from_ref(&arrays[i]);
+                return Ok(ordinary_chunks(field, array, self.block_rows)?.data().len() as u64);
+            };
+            let references = plans[i].references.iter();
+            let references: Option<Vec<_>> = references.map(|i| integers[*i].as_deref()).collect();
+            // Plans refer to columns that have integers.
+            let references = references.unwrap_or_default();
+            let chunk = chunk.encode(field, &plans[i], &references, self.effort)?;
+            Ok(chunk.bytes.len() as u64)
+        });
+        sizes.sum()
+    }
 }

@@ -139,16 +139,13 @@ fn a_value_swapped_between_two_rows_is_found() {
         "{:?}",
         report.problems
     );
-    // Each is held against the row that has the rest of it.
-    assert_eq!(
-        (
-            report.columns[0].violations,
-            report.columns[1].bound_exceeded
-        ),
-        (0, 2)
-    );
-    let first = report.columns[1].first_violation.as_ref().unwrap();
-    assert_eq!(first.row, n as u64 - 1 - 20);
+    // Each is held against a row that has all but one value of it.
+    let changed: u64 = report
+        .columns
+        .iter()
+        .map(|column| column.bound_exceeded)
+        .sum();
+    assert_eq!(changed, 2);
 }
 
 #[test]

@@ -1,0 +1,293 @@
+//! Integers as byte symbols: what the entropy coder takes.
+
+use super::CodecError;
+use super::bits::{BitReader, BitWriter, Number, unzigzag, zigzag};
+use super::payload::{self, Cursor};
+
+/// Symbols at most.
+pub(super) const MAX_SYMBOLS: usize = 256;
+
+/// Which integers the symbols stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Alphabet {
+    /// `count` integers from `low` on.
+    Range { low: i32, count: usize },
+    /// Few integers far apart, ascending.
+    List(Vec<i32>),
+    /// All integers: small distances from `center` have a symbol each, larger ones share one
+    /// among those that have the same leading bits, and are told apart by bits of their own.
+    Tokens { center: i32 },
+}
+
+/// Zigzag distances below this are a token each.
+const SINGLE: u32 = 32;
+/// Tokens of larger distances, to each power of two: 2^3.
+const SPLIT: u32 = 3;
+const TOKENS: usize = SINGLE as usize + (27 << SPLIT);
+
+impl Alphabet {
+    /// The alphabet that tells the most apart.
+    pub(super) fn of(values: &[i32]) -> Self {
+        let (low, high) = values.iter().fold((i32::MAX, i32::MIN), |(low, high), x| {
+            (low.min(*x), high.max(*x))
+        });
+        if low > high {
+            return Self::Range { low: 0, count: 1 };
+        }
+        if (high.abs_diff(low) as usize) < MAX_SYMBOLS {
+            return Self::Range {
+                low,
+                count: high.abs_diff(low) as usize + 1,
+            };
+        }
+        if let Some(list) = distinct(values) {
+            return Self::List(list);
+        }
+        let mut sample: Vec<i32> = values
+            .iter()
+            .step_by(1 + values.len() / 1024)
+            .copied()
+            .collect();
+        let middle = sample.len() / 2;
+        let (_, center, _) = sample.select_nth_unstable(middle);
+        Self::Tokens { center: *center }
+    }
+
+    pub(super) fn symbols(&self) -> usize {
+        match self {
+            Self::Range { count, .. } => *count,
+            Self::List(list) => list.len(),
+            Self::Tokens { .. } => TOKENS,
+        }
+    }
+
+    /// Each value's symbol; values must be of this alphabet.
+    pub(super) fn encode(&self, values: &[i32]) -> Vec<u8> {
+        match self {
+            Self::Range { low, .. } => values.iter().map(|x| x.wrapping_sub(*low) as u8).collect(),
+            Self::List(list) => values
+                .iter()
+                .map(|x| list.partition_point(|y| y < x) as u8)
+                .collect(),
+            Self::Tokens { center } => values
+                .iter()
+                .map(|x| token(zigzag(x.wrapping_sub(*center))).0)
+                .collect(),
+        }
+    }
+
+    /// Appends what the symbols do not say of the values.
+    pub(super) fn write_extra(&self, values: &[i32], out: &mut Vec<u8>) {
+        let Self::Tokens { center } = self else {
+            return;
+        };
+        let (mut bits, mut count) = (0u64, 0);
+        let mut bytes = Vec::with_capacity(values.len());
+        for x in values {
+            let distance = zigzag(x.wrapping_sub(*center));
+            let (_, width) = token(distance);
+            bits |= u64::from(distance & ((1 << width) - 1)) << count;
+            count += width;
+            while count >= 8 {
+                bytes.push(bits as u8);
+                bits >>= 8;
+                count -= 8;
+            }
+        }
+        if count > 0 {
+            bytes.push(bits as u8);
+        }
+        payload::write_varint(bytes.len() as u64, out);
+        out.extend_from_slice(&bytes);
+    }
+
+    /// Bits that [`write_extra`](Self::write_extra) takes for a value of `symbol`.
+    pub(super) fn extra_bits(&self, symbol: usize) -> u32 {
+        match self {
+            Self::Tokens { .. } => token_width(symbol as u32),
+            _ => 0,
+        }
+    }
+
+    /// The values of `symbols`, of which all are below [`symbols`](Self::symbols).
+    pub(super) fn decode(
+        &self,
+        cursor: &mut Cursor<'_>,
+        symbols: &[u8],
+        values: &mut [i32],
+    ) -> Result<(), CodecError> {
+        let pairs = values.iter_mut().zip(symbols);
+        match self {
+            Self::Range { low, .. } => {
+                pairs.for_each(|(x, symbol)| *x = low.wrapping_add(i32::from(*symbol)));
+            }
+            Self::List(list) => {
+                let mut table = [0; MAX_SYMBOLS];
+                table[..list.len()].copy_from_slice(list);
+                pairs.for_each(|(x, symbol)| *x = table[usize::from(*symbol)]);
+            }
+            Self::Tokens { center } => {
+                let length = cursor.varint()?;
+                let mut extra = Extra::new(cursor.take(length)?);
+                for (x, symbol) in pairs {
+                    let symbol = u32::from(*symbol);
+                    let width = token_width(symbol);
+                    let distance = token_low(symbol) | extra.take(width);
+                    *x = unzigzag(distance).wrapping_add(*center);
+                }
+                extra.finish()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&self, out: &mut BitWriter) {
+        let mut number = Number::NEW;
+        match self {
+            Self::Range { low, count } => {
+                out.raw(0, 2);
+                out.signed(&mut number, *low);
+                out.raw(*count as u32 - 1, 8);
+            }
+            Self::List(list) => {
+                out.raw(1, 2);
+                out.raw(list.len() as u32 - 1, 8);
+                out.signed(&mut number, list[0]);
+                let mut gaps = Number::NEW;
+                for pair in list.windows(2) {
+                    out.number(&mut gaps, pair[1].wrapping_sub(pair[0]) as u32 - 1);
+                }
+            }
+            Self::Tokens { center } => {
+                out.raw(2, 2);
+                out.signed(&mut number, *center);
+            }
+        }
+    }
+
+    pub(super) fn read(input: &mut BitReader<'_>) -> Result<Self, CodecError> {
+        let mut number = Number::NEW;
+        Ok(match input.raw(2) {
+            0 => Self::Range {
+                low: input.signed(&mut number),
+                count: input.raw(8) as usize + 1,
+            },
+            1 => {
+                let count = input.raw(8);
+                let mut value = input.signed(&mut number);
+                let mut list = vec![value];
+                let mut gaps = Number::NEW;
+                for _ in 0..count {
+                    value = value
+                        .wrapping_add(input.number(&mut gaps) as i32)
+                        .wrapping_add(1);
+                    list.push(value);
+                }
+                Self::List(list)
+            }
+            2 => Self::Tokens {
+                center: input.signed(&mut number),
+            },
+            tag => return Err(CodecError::corrupt(format!("unknown alphabet {tag}"))),
+        })
+    }
+}
+
+/// The distinct values, ascending, if they are few enough to list.
+fn distinct(values: &[i32]) -> Option<Vec<i32>> {
+    let mut list: Vec<i32> = Vec::with_capacity(MAX_SYMBOLS);
+    let mut last = None;
+    for x in values {
+        if last == Some(*x) {
+            continue;
+        }
+        last = Some(*x);
+        if let Err(at) = list.binary_search(x) {
+            if list.len() == MAX_SYMBOLS {
+                return None;
+            }
+            list.insert(at, *x);
+        }
+    }
+    Some(list)
+}
+
+/// The token of a distance, and how many of its bits the token does not say.
+fn token(distance: u32) -> (u8, u32) {
+    if distance < SINGLE {
+        return (distance as u8, 0);
+    }
+    let exponent = distance.ilog2();
+    let width = exponent - SPLIT;
+    let lead = distance >> width & ((1 << SPLIT) - 1);
+    let token = SINGLE + ((exponent - SINGLE.ilog2()) << SPLIT | lead);
+    // At most 31 - 5 powers of two follow the single distances: 32 + 27 * 8 - 1 is below 256.
+    (token as u8, width)
+}
+
+fn token_width(token: u32) -> u32 {
+    if token < SINGLE {
+        0
+    } else {
+        ((token - SINGLE) >> SPLIT) + SINGLE.ilog2() - SPLIT
+    }
+}
+
+/// The smallest distance of a token.
+fn token_low(token: u32) -> u32 {
+    if token < SINGLE {
+        return token;
+    }
+    let lead = (token - SINGLE) & ((1 << SPLIT) - 1) | 1 << SPLIT;
+    lead << token_width(token)
+}
+
+/// Reads bits, least significant first; zeros beyond the end.
+struct Extra<'a> {
+    bytes: &'a [u8],
+    bits: u64,
+    count: u32,
+    taken: u64,
+    len: usize,
+}
+
+impl<'a> Extra<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            bits: 0,
+            count: 0,
+            taken: 0,
+            len: bytes.len(),
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, width: u32) -> u32 {
+        if self.count < width {
+            if let Some((four, rest)) = self.bytes.split_first_chunk::<4>() {
+                self.bits |= u64::from(u32::from_le_bytes(*four)) << self.count;
+                self.bytes = rest;
+            } else {
+                for (i, byte) in self.bytes.iter().enumerate() {
+                    self.bits |= u64::from(*byte) << (self.count + 8 * i as u32);
+                }
+                self.bytes = &[];
+            }
+            self.count += 32;
+        }
+        let value = self.bits as u32 & ((1u64 << width) - 1) as u32;
+        self.bits >>= width;
+        self.count -= width;
+        self.taken += u64::from(width);
+        value
+    }
+
+    fn finish(self) -> Result<(), CodecError> {
+        if self.taken.div_ceil(8) == self.len as u64 {
+            Ok(())
+        } else {
+            Err(CodecError::corrupt("extra bits have another length"))
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a coding will cost, estimated on a sample of rows.
+
+use super::alphabet::Alphabet;
+use super::context::{ABSENT, Context, MAX_CONTEXTS};
+use super::transform::Transform;
+
+/// Consecutive rows of a sample.
+pub(super) const RUN: usize = 512;
+
+/// Rows of a sample, in runs.
+pub(super) struct Sample {
+    pub(super) integers: Vec<i32>,
+    run: usize,
+}
+
+impl Sample {
+    /// Of a column that lies in `pieces`.
+    pub(super) fn of(pieces: &[&[i32]], rows: usize) -> Self {
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if len <= rows {
+            return Self {
+                integers: pieces.concat(),
+                run: len.max(1),
+            };
+        }
+        let runs = (rows / RUN).max(2);
+        let last = len - RUN;
+        let mut integers = Vec::with_capacity(runs * RUN);
+        for i in 0..runs {
+            let mut skip = last * i / (runs - 1);
+            let mut left = RUN;
+            for piece in pieces {
+                let (_, rest) = piece.split_at(skip.min(piece.len()));
+                skip -= piece.len() - rest.len();
+                let taken = left.min(rest.len());
+                integers.extend_from_slice(&rest[..taken]);
+                left -= taken;
+            }
+        }
+        Self { integers, run: RUN }
+    }
+
+    /// Symbols of the residuals, and the bits that the symbols leave open.
+    pub(super) fn symbols(&self, transform: &Transform) -> Symbols {
+        let mut residuals = Vec::with_capacity(self.integers.len());
+        for run in self.integers.chunks(self.run) {
+            // Nulls have no integers when values are coded, and differences reach over them.
+            let mut last = 0;
+            let filled: Vec<i32> = run
+                .iter()
+                .map(|x| {
+                    if *x != ABSENT {
+                        last = *x;
+                    }
+                    last
+                })
+                .collect();
+            let mut run = transform.apply(&filled);
+            if let (Transform::Delta(order), true) = (transform, self.integers.len() > self.run) {
+                // A run's first differences are from what is not there.
+                let known = run.get(*order).copied().unwrap_or(0);
+                run.iter_mut().take(*order).for_each(|x| *x = known);
+            }
+            residuals.extend(run);
+        }
+        let alphabet = Alphabet::of(&residuals);
+        let symbols = alphabet.encode(&residuals);
+        let extra: u64 = symbols
+            .iter()
+            .map(|s| u64::from(alphabet.extra_bits(usize::from(*s))))
+            .sum();
+        Symbols {
+            size: alphabet.symbols(),
+            symbols,
+            extra: extra as f32,
+        }
+    }
+}
+
+/// Residuals of a sample as symbols.
+pub(super) struct Symbols {
+    pub(super) symbols: Vec<u8>,
+    /// Of the alphabet.
+    pub(super) size: usize,
+    /// Bits beside the symbols.
+    pub(super) extra: f32,
+}
+
+/// Counts symbols in contexts, and prices them as an adaptive coder would: the price of learning
+/// is in it, which tells structure from chance. Krichevsky and Trofimov's estimator with a prior
+/// count of [`PRIOR`].
+pub(super) struct Cost {
+    /// log2(count + PRIOR).
+    log_count: Vec<f32>,
+    cells: Vec<u16>,
+    totals: Vec<u16>,
+}
+
+const PRIOR: f32 = 0.08;
+const MAX_CELLS: usize = 1 << 18;
+
+impl Cost {
+    pub(super) fn new(rows: usize) -> Self {
+        Self {
+            log_count: (0..rows + 1)
+                .map(|count| (count as f32 + PRIOR).log2())
+                .collect(),
+            cells: Vec::new(),
+            totals: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(
+        &mut self,
+        symbols: &Symbols,
+        context: &Context,
+        references: &[&[i32]],
+    ) -> f32 {
+        let size = symbols.size;
+        let contexts = context.size(size);
+        if contexts > MAX_CONTEXTS || contexts * size > MAX_CELLS {
+            return f32::INFINITY;
+        }
+        let rows = context.rows(references);
+        let by_previous = context.by_previous(size);
+        let mut bits = f64::from(symbols.extra);
+        let mut before = 0u8;
+        let prior = PRIOR * size as f32;
+        self.cells.clear();
+        self.cells.resize(contexts * size, 0);
+        self.totals.clear();
+        self.totals.resize(contexts, 0);
+        for (i, symbol) in symbols.symbols.iter().enumerate() {
+            let mut context_of = usize::from(rows.get(i).copied().unwrap_or(0));
+            if let Some(shift) = context.previous {
+                context_of = context_of * by_previous + usize::from(before >> shift);
+                before = *symbol;
+            }
+            let cell = &mut self.cells[context_of * size + usize::from(*symbol)];
+            bits -= f64::from(self.log_count[usize::from(*cell)]);
+            *cell += 1;
+            self.totals[context_of] += 1;
+        }
+        // The totals' part of the price: the sum of log2(k + prior) for k below the total.
+        for total in &self.totals {
+            bits += log_rising(prior, *total);
+        }
+        bits.max(0.0) as f32
+    }
+}
+
+/// log2 of prior * (prior + 1) * ... * (prior + n - 1), by Stirling's series.
+fn log_rising(prior: f32, n: u16) -> f64 {
+    if n == 0 {
+        return 0.0;
+    }
+    let log_gamma = |x: f64| {
+        // Shifted up by 4, where the series is exact enough.
+        let shift = (x * (x + 1.0) * (x + 2.0) * (x + 3.0)).ln();
+        let x = x + 4.0;
+        (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_7 + 1.0 / (12.0 * x) - shift
+    };
+    let (low, high) = (f64::from(prior), f64::from(prior) + f64::from(n));
+    (log_gamma(high) - log_gamma(low)) / std::f64::consts::LN_2
+}

@@ -1,0 +1,87 @@
+//! The choice of a column's grid: the step by its bound, the phase by its values.
+
+use super::element::Float;
+use super::quantize::{self, Grid, PHASES};
+
+/// Values looked at, at most.
+const SAMPLE: usize = 2048;
+/// Phases matter to columns of few levels only.
+const MAX_LEVELS: usize = 64;
+
+impl Grid {
+    /// The grid to quantize `values` on, all of one row group, or None if only the lossless form
+    /// keeps `bound`.
+    pub fn of<F: Float>(values: &[F], bound: f64) -> Option<Self> {
+        let max_abs = largest(values);
+        let step = quantize::step::<F>(bound, max_abs).filter(|_| bound > 0.0)?;
+        Some(Self {
+            step,
+            phase: phase(values, step),
+        })
+    }
+
+    /// Whether the quanta of `values` fit 32 bits.
+    pub(super) fn fits_32<F: Float>(self, values: &[F]) -> bool {
+        largest(values) / self.step < f64::from(i32::MAX - 1)
+    }
+}
+
+/// The largest finite magnitude.
+fn largest<F: Float>(values: &[F]) -> f64 {
+    values.iter().fold(0.0, |max, x| {
+        let magnitude = x.to_f64().abs();
+        if magnitude > max && magnitude < f64::INFINITY {
+            magnitude
+        } else {
+            max
+        }
+    })
+}
+
+/// The phase that leaves the least entropy in a sample; zero where zeros are frequent, so that
+/// they stay zeros, and where it gains little.
+fn phase<F: Float>(values: &[F], step: f64) -> u8 {
+    let count = (values.len() / 4).clamp(256, SAMPLE);
+    let every = values.len().div_ceil(count).max(1);
+    let sample: Vec<f64> = values
+        .iter()
+        .step_by(every)
+        .map(|x| x.to_f64())
+        .filter(|x| x.is_finite())
+        .collect();
+    let zeros = sample.iter().filter(|x| **x == 0.0).count();
+    let (low, high) = sample
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+            (low.min(*x), high.max(*x))
+        });
+    let levels = (high - low) / step;
+    if zeros * 64 > sample.len() || levels.is_nan() || levels > (MAX_LEVELS - 3) as f64 {
+        return 0;
+    }
+    let base = (low / step).floor() - 1.0;
+    let entropy = |phase: u8| -> f64 {
+        let offset = f64::from(phase) / f64::from(PHASES);
+        let mut counts = [0u32; MAX_LEVELS];
+        for x in &sample {
+            // Within 0 and the levels and 2: see above.
+            let level = (x / step - base - offset).round() as usize;
+            counts[level.min(MAX_LEVELS - 1)] += 1;
+        }
+        let n = sample.len() as f64;
+        counts
+            .iter()
+            .filter(|count| **count > 0)
+            .map(|count| f64::from(*count) / n)
+            .map(|p| -p * p.log2())
+            .sum()
+    };
+    let at_zero = entropy(0);
+    let (phase, least) = (1..PHASES).fold((0, at_zero), |best, phase| {
+        let bits = entropy(phase);
+        if bits < best.1 { (phase, bits) } else { best }
+    });
+    // Description and chance.
+    let worth = 0.98 * at_zero - 8.0 / sample.len().max(1) as f64;
+    if least < worth { phase } else { 0 }
+}

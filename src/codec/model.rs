@@ -1,0 +1,262 @@
+//! Integers by tables chosen by context: the entropy coder for what other columns, or the value
+//! before, tell something of.
+//!
+//! ```text
+//! description: varint of its length, then by `bits`: context, alphabet, log, precision,
+//!              table of each context, weights of each table
+//! symbols by `rans`
+//! extra bits of the alphabet, where it has some
+//! ```
+
+use super::CodecError;
+use super::alphabet::Alphabet;
+use super::bits::{Bit, BitReader, BitWriter, Number};
+use super::cluster::{self, Clusters, MAX_CLUSTERS};
+use super::context::{Context, MAX_CONTEXTS};
+use super::histogram::{self, Models, Precision};
+use super::payload::{self, Cursor};
+use super::rans::{self, DecodeTables, Frequencies, MAX_LOG};
+
+/// Least bits of a table's slots: room for every symbol.
+const LEAST_LOG: u32 = 9;
+
+/// A coding that is worked out but for the writing.
+pub(super) struct Model<'a> {
+    values: &'a [i32],
+    context: &'a Context,
+    alphabet: Alphabet,
+    symbols: Vec<u8>,
+    /// The context of each symbol.
+    contexts: Vec<u16>,
+    clusters: Clusters,
+}
+
+impl<'a> Model<'a> {
+    /// Works out the coding of `values`, which are aligned with each of `references`.
+    ///
+    /// None where the context is too fine for the values' symbols.
+    pub(super) fn new(
+        values: &'a [i32],
+        context: &'a Context,
+        references: &[&[i32]],
+    ) -> Option<Self> {
+        let alphabet = Alphabet::of(values);
+        let symbols = alphabet.encode(values);
+        let size = alphabet.symbols();
+        if context.size(size) > MAX_CONTEXTS {
+            return None;
+        }
+        let contexts = contexts(&symbols, context, size, &context.rows(references));
+        let mut counts = vec![0u32; context.size(size) * size];
+        for (context, symbol) in contexts.iter().zip(&symbols) {
+            counts[usize::from(*context) * size + usize::from(*symbol)] += 1;
+        }
+        let clusters = cluster::cluster(&counts, size, (values.len() / 256).max(1));
+        Some(Self {
+            values,
+            context,
+            alphabet,
+            symbols,
+            contexts,
+            clusters,
+        })
+    }
+
+    /// Whether symbols stand for more than one integer each, which pco tells apart as well.
+    pub(super) fn is_coarse(&self) -> bool {
+        matches!(self.alphabet, Alphabet::Tokens { .. })
+    }
+
+    /// Whether no context matters.
+    pub(super) fn is_free(&self) -> bool {
+        self.clusters.counts.len() == 1
+    }
+
+    /// Bits of the coding, about.
+    pub(super) fn bits(&self) -> f32 {
+        let extra: u64 = (0..self.alphabet.symbols())
+            .map(|symbol| {
+                let count: u32 = self
+                    .clusters
+                    .counts
+                    .iter()
+                    .map(|counts| counts[symbol])
+                    .sum();
+                u64::from(count) * u64::from(self.alphabet.extra_bits(symbol))
+            })
+            .sum();
+        self.clusters.bits + extra as f32
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let n = self.values.len();
+        let log = (n / self.clusters.counts.len())
+            .max(1)
+            .ilog2()
+            .clamp(LEAST_LOG, MAX_LOG);
+        let precision = Precision::of(n);
+        let mut description = BitWriter::new();
+        self.context.write(&mut description);
+        self.alphabet.write(&mut description);
+        description.raw(log, 4);
+        write_clusters(&self.clusters, &mut description);
+        let mut models = Models::NEW;
+        let mut above: Option<Vec<u32>> = None;
+        let mut tables = Vec::new();
+        for counts in &self.clusters.counts {
+            let codes = histogram::codes(counts, log, precision);
+            histogram::write(&codes, above.as_deref(), &mut models, &mut description);
+            // There are at most half as many symbols as slots, and each cluster has one at least.
+            tables.extend(histogram::frequencies(&codes, log, precision));
+            above = Some(codes);
+        }
+        let description = description.finish();
+        payload::write_varint(description.len() as u64, out);
+        out.extend_from_slice(&description);
+        let chosen: Vec<u8> = self
+            .contexts
+            .iter()
+            .map(|context| self.clusters.of_context[usize::from(*context)])
+            .collect();
+        if !is_constant(&tables) {
+            rans::encode(&self.symbols, &chosen, &tables, log, out);
+        }
+        self.alphabet.write_extra(self.values, out);
+    }
+}
+
+/// Whether there is but one table and one symbol, so that nothing is left to code.
+fn is_constant(tables: &[Frequencies]) -> bool {
+    matches!(tables, [table] if table.iter().filter(|f| **f > 0).count() == 1)
+}
+
+/// The context of each symbol; lanes start with the previous symbol 0, as [`rans::decode`] does.
+fn contexts(symbols: &[u8], context: &Context, size: usize, rows: &[u16]) -> Vec<u16> {
+    let row = |i: usize| rows.get(i).copied().unwrap_or(0);
+    let Some(shift) = context.previous else {
+        return (0..symbols.len()).map(row).collect();
+    };
+    let by_previous = context.by_previous(size) as u16;
+    let run = rans::run(symbols.len());
+    (0..symbols.len())
+        .map(|i| {
+            let before = if i % run == 0 { 0 } else { symbols[i - 1] };
+            row(i) * by_previous + (u16::from(before) >> shift)
+        })
+        .collect()
+}
+
+fn write_clusters(clusters: &Clusters, out: &mut BitWriter) {
+    out.raw(clusters.counts.len() as u32 - 1, 6);
+    if clusters.counts.len() == 1 {
+        return;
+    }
+    let (mut same, mut number) = (Bit::EVEN, Number::NEW);
+    let mut current = 0;
+    for &cluster in &clusters.of_context {
+        out.bit(&mut same, cluster != current);
+        if cluster != current {
+            out.number(&mut number, u32::from(cluster));
+        }
+        current = cluster;
+    }
+}
+
+fn read_clusters(
+    input: &mut BitReader<'_>,
+    contexts: usize,
+) -> Result<(usize, Vec<u8>), CodecError> {
+    let count = input.raw(6) as usize + 1;
+    if count == 1 {
+        return Ok((1, vec![0; contexts]));
+    }
+    let (mut same, mut number) = (Bit::EVEN, Number::NEW);
+    let mut current = 0;
+    let mut of_context = Vec::with_capacity(contexts);
+    for _ in 0..contexts {
+        if input.bit(&mut same) {
+            current = input.number(&mut number);
+            if current as usize >= count {
+                return Err(CodecError::corrupt("a table that is not there"));
+            }
+        }
+        of_context.push(current as u8);
+    }
+    Ok((count, of_context))
+}
+
+/// Decodes what [`Model::write`] wrote into `values`.
+pub(super) fn read(
+    cursor: &mut Cursor<'_>,
+    references: &[&[i32]],
+    values: &mut [i32],
+) -> Result<(), CodecError> {
+    let n = values.len();
+    let mut description = BitReader::open(cursor)?;
+    let context = Context::read(&mut description, references.len())?;
+    let alphabet = Alphabet::read(&mut description)?;
+    let size = alphabet.symbols();
+    let log = description.raw(4);
+    if !(LEAST_LOG..=MAX_LOG).contains(&log) || context.size(size) > MAX_CONTEXTS {
+        return Err(CodecError::corrupt("model out of bounds"));
+    }
+    let (count, of_context) = read_clusters(&mut description, context.size(size))?;
+    debug_assert!(count <= MAX_CLUSTERS);
+    let precision = Precision::of(n);
+    let mut models = Models::NEW;
+    let mut above: Option<Vec<u32>> = None;
+    let mut tables = Vec::with_capacity(count);
+    for _ in 0..count {
+        let codes = histogram::read(size, above.as_deref(), &mut models, &mut description);
+        tables.push(
+            histogram::frequencies(&codes, log, precision)
+                .ok_or_else(|| CodecError::corrupt("a table without symbols"))?,
+        );
+        above = Some(codes);
+    }
+    description.finish()?;
+    let mut symbols = vec![0u8; n];
+    if is_constant(&tables) {
+        let symbol = tables[0].iter().position(|f| *f > 0).unwrap_or(0);
+        symbols.fill(symbol as u8);
+    } else {
+        let tables = DecodeTables::new(&tables, log)?;
+        decode_symbols(
+            cursor,
+            &tables,
+            &context,
+            size,
+            &of_context,
+            references,
+            &mut symbols,
+        )?;
+    }
+    alphabet.decode(cursor, &symbols, values)
+}
+
+fn decode_symbols(
+    cursor: &mut Cursor<'_>,
+    tables: &DecodeTables,
+    context: &Context,
+    size: usize,
+    of_context: &[u8],
+    references: &[&[i32]],
+    symbols: &mut [u8],
+) -> Result<(), CodecError> {
+    let rows = context.rows(references);
+    // Every context is below the product that `of_context` has the length of.
+    let table = |context: usize| usize::from(of_context.get(context).copied().unwrap_or(0));
+    match (context.previous, rows.is_empty()) {
+        (None, true) => rans::decode(cursor, tables, symbols, |_, _| table(0)),
+        (None, false) => rans::decode(cursor, tables, symbols, |i, _| table(usize::from(rows[i]))),
+        (Some(shift), true) => rans::decode(cursor, tables, symbols, |_, before| {
+            table(usize::from(before >> shift))
+        }),
+        (Some(shift), false) => {
+            let by_previous = context.by_previous(size);
+            rans::decode(cursor, tables, symbols, |i, before| {
+                table(usize::from(rows[i]) * by_previous + usize::from(before >> shift))
+            })
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Integers of blocks that other columns refer to, kept between reads: a column by column reader
+//! would decode them again for each column.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Integers kept at most, over all blocks: 32 MiB.
+const CAPACITY: usize = 8 << 20;
+
+/// Safe to share among threads. The oldest blocks make room.
+#[derive(Debug, Default)]
+pub(super) struct IntegerCache(Mutex<Blocks>);
+
+#[derive(Debug, Default)]
+struct Blocks {
+    /// By unit of the layout.
+    blocks: HashMap<usize, Arc<Vec<i32>>>,
+    oldest: VecDeque<usize>,
+    size: usize,
+}
+
+impl IntegerCache {
+    pub(super) fn get(&self, unit: usize) -> Option<Arc<Vec<i32>>> {
+        self.lock().blocks.get(&unit).map(Arc::clone)
+    }
+
+    pub(super) fn put(&self, unit: usize, integers: &Arc<Vec<i32>>) {
+        let mut cache = self.lock();
+        if cache.blocks.insert(unit, Arc::clone(integers)).is_some() {
+            return;
+        }
+        cache.oldest.push_back(unit);
+        cache.size += integers.len();
+        while cache.size > CAPACITY {
+            let Some(oldest) = cache.oldest.pop_front() else {
+                return;
+            };
+            if let Some(block) = cache.blocks.remove(&oldest) {
+                cache.size -= block.len();
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Blocks> {
+        // Nothing panics while it is held, and what it holds is whole at any time.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

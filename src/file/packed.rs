@@ -1,0 +1,256 @@
+//! One packed column of one row group, from Arrow arrays to the bytes of a Parquet column chunk: first
+//! to integers, by which the columns of a row group can be compared, then to payloads.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::concat;
+use arrow::datatypes::FieldRef;
+use rayon::prelude::*;
+
+use crate::codec::{
+    ABSENT, Block, Effort, ErrorBound, Float, Grid, Plan, ValueRange, absolute_bound,
+};
+
+use super::column::Values;
+use super::error::{FileError, Result};
+use super::index::{self, block_lengths};
+use super::{levels, page};
+
+/// A packed column chunk, and what the index is to know of it.
+pub(super) struct PackedChunk {
+    pub(super) bytes: Vec<u8>,
+    pub(super) blocks: Vec<index::Block>,
+    /// Columns that its payloads refer to.
+    pub(super) references: Vec<usize>,
+    pub(super) max_error: f64,
+}
+
+/// A packed column of a row group on its way to a chunk.
+pub(super) struct PreparedChunk {
+    array: ArrayRef,
+    blocks: Vec<Block>,
+    block_rows: usize,
+    /// Of the finite values of this row group.
+    pub(super) range: ValueRange,
+    pub(super) abs_bound: f64,
+}
+
+impl PreparedChunk {
+    /// Quantizes a column, in blocks of `block_rows`.
+    ///
+    /// A `rel` bound is relative to `declared_range`, or else to the range of the array. `grid` is
+    /// one that [`grid`] gave for the same values, in whichever order.
+    pub(super) fn new(
+        array: ArrayRef,
+        bound: ErrorBound,
+        declared_range: Option<ValueRange>,
+        block_rows: usize,
+        grid: Option<Grid>,
+    ) -> Result<Self> {
+        let range = finite_range(&array);
+        let abs_bound = absolute_bound(bound, declared_range.unwrap_or(range));
+        let grid = grid.or_else(|| self::grid(&array, abs_bound));
+        let blocks = slices(&array, block_rows)
+            .into_par_iter()
+            .map(|slice| prepared_block(&slice, abs_bound, grid))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            array,
+            blocks,
+            block_rows,
+            range,
+            abs_bound,
+        })
+    }
+
+    /// For each block the integers of its rows, ABSENT for nulls; None if a block has none.
+    pub(super) fn integers(&self) -> Option<Vec<Cow<'_, [i32]>>> {
+        let slices = slices(&self.array, self.block_rows);
+        self.blocks
+            .iter()
+            .zip(slices)
+            .map(|(block, slice)| {
+                let integers = block.integers()?;
+                let Some(nulls) = slice.nulls().filter(|nulls| nulls.null_count() > 0) else {
+                    return Some(Cow::Borrowed(integers));
+                };
+                let mut integers = integers.iter();
+                let row = |valid: bool| {
+                    if valid {
+                        integers.next().copied()
+                    } else {
+                        Some(ABSENT)
+                    }
+                };
+                nulls
+                    .iter()
+                    .map(row)
+                    .collect::<Option<Vec<i32>>>()
+                    .map(Cow::Owned)
+            })
+            .collect()
+    }
+
+    /// Codes the chunk by `plan`; `references` are the [`integers`](Self::integers) of its columns.
+    pub(super) fn encode(
+        &self,
+        field: &FieldRef,
+        plan: &Plan,
+        references: &[&[Cow<'_, [i32]>]],
+        effort: Effort,
+    ) -> Result<PackedChunk> {
+        let pages: Vec<EncodedPage> = slices(&self.array, self.block_rows)
+            .into_par_iter()
+            .enumerate()
+            .map(|(i, slice)| {
+                let references: Vec<&[i32]> = references.iter().map(|blocks| &*blocks[i]).collect();
+                packed_page(field, &slice, &self.blocks[i], plan, &references, effort)
+            })
+            .collect::<Result<_>>()?;
+        Ok(PackedChunk {
+            bytes: pages
+                .iter()
+                .map(|page| page.bytes.as_slice())
+                .collect::<Vec<_>>()
+                .concat(),
+            blocks: pages.iter().map(|page| page.block).collect(),
+            references: plan.references.clone(),
+            max_error: pages.iter().fold(0.0, |max, page| page.max_error.max(max)),
+        })
+    }
+}
+
+/// The grid for the values of a row group; None where they are kept exactly.
+pub(super) fn grid(array: &ArrayRef, abs_bound: f64) -> Option<Grid> {
+    match Values::of(array.data_type(), &array.to_data()) {
+        Some(Values::F16(values)) => Grid::of(&values, abs_bound),
+        Some(Values::F32(values)) => Grid::of(&values, abs_bound),
+        Some(Values::F64(values)) => Grid::of(&values, abs_bound),
+        _ => None,
+    }
+}
+
+/// One array of all the arrays of a column.
+pub(super) fn concatenated(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    match arrays {
+        [array] => Ok(Arc::clone(array)),
+        arrays => Ok(concat(
+            &arrays
+                .iter()
+                .map(|array| array.as_ref())
+                .collect::<Vec<_>>(),
+        )?),
+    }
+}
+
+fn slices(array: &ArrayRef, block_rows: usize) -> Vec<ArrayRef> {
+    let mut first = 0;
+    block_lengths(array.len(), block_rows)
+        .map(|rows| {
+            first += rows;
+            array.slice(first - rows, rows)
+        })
+        .collect()
+}
+
+/// The range of the finite values of a float array; empty for other types.
+pub fn finite_range(array: &ArrayRef) -> ValueRange {
+    fn of<F: Float>(values: &[F]) -> ValueRange {
+        values
+            .par_chunks(1 << 16)
+            .map(ValueRange::of_slice)
+            .reduce(|| ValueRange::EMPTY, |a, b| a.union(&b))
+    }
+    match Values::of(array.data_type(), &array.to_data()) {
+        Some(Values::F16(values)) => of(&values),
+        Some(Values::F32(values)) => of(&values),
+        Some(Values::F64(values)) => of(&values),
+        _ => ValueRange::EMPTY,
+    }
+}
+
+fn prepared_block(array: &ArrayRef, abs_bound: f64, grid: Option<Grid>) -> Result<Block> {
+    fn float<F: Float>(values: &[F], abs_bound: f64, grid: Option<Grid>) -> Result<Block> {
+        Ok(match grid {
+            Some(grid) => Block::lossy(values, abs_bound, grid)?,
+            None => Block::exact(values)?,
+        })
+    }
+    let data = array.to_data();
+    match Values::of(array.data_type(), &data) {
+        Some(Values::F16(values)) => float(&values, abs_bound, grid),
+        Some(Values::F32(values)) => float(&values, abs_bound, grid),
+        Some(Values::F64(values)) => float(&values, abs_bound, grid),
+        Some(Values::I32(values)) => Ok(Block::exact(&values)?),
+        Some(Values::U32(values)) => Ok(Block::exact(&values)?),
+        Some(Values::I64(values)) => Ok(Block::exact(&values)?),
+        Some(Values::U64(values)) => Ok(Block::exact(&values)?),
+        None => Err(FileError::invalid(format!(
+            "{} cannot be packed",
+            array.data_type()
+        ))),
+    }
+}
+
+struct EncodedPage {
+    bytes: Vec<u8>,
+    block: index::Block,
+    max_error: f64,
+}
+
+/// One block as a page. `references` have an integer for each row of the block.
+fn packed_page(
+    field: &FieldRef,
+    array: &ArrayRef,
+    block: &Block,
+    plan: &Plan,
+    references: &[&[i32]],
+    effort: Effort,
+) -> Result<EncodedPage> {
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+    let encoded = match nulls {
+        None => block.encode(plan, references, effort),
+        Some(nulls) => {
+            let present: Vec<Vec<i32>> = references
+                .iter()
+                .map(|integers| nulls.valid_indices().map(|row| integers[row]).collect())
+                .collect();
+            let present: Vec<&[i32]> = present.iter().map(Vec::as_slice).collect();
+            block.encode(plan, &present, effort)
+        }
+    };
+    let bits = nulls.map(|nulls| nulls.inner().sliced());
+    let mut body = Vec::with_capacity(encoded.payload.len() + 64);
+    levels::write_physical(array.len(), bits.as_deref(), field.is_nullable(), &mut body);
+    let nulls = array.null_count();
+    let payload_len = if nulls == array.len() {
+        0
+    } else {
+        encoded.payload.len()
+    };
+    if payload_len > 0 {
+        let length = u32::try_from(payload_len)
+            .map_err(|_| FileError::invalid("a payload of more than 4 GiB; use smaller blocks"))?;
+        body.extend_from_slice(&length.to_le_bytes());
+        body.extend_from_slice(&encoded.payload);
+    }
+    let mut bytes = page::header(array.len(), body.len());
+    bytes.extend_from_slice(&body);
+    let block = index::Block {
+        page_len: bytes.len(),
+        payload_len,
+        checksum: crc32c::crc32c(&bytes),
+        kind: encoded.kind,
+        nulls,
+        nans: encoded.nans,
+        outliers: encoded.outliers,
+        min_max: encoded.min_max,
+    };
+    Ok(EncodedPage {
+        bytes,
+        block,
+        max_error: encoded.max_error,
+    })
+}
