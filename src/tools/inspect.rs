@@ -116,6 +116,8 @@ fn packed_column(field: &Field, column: &PackedColumn, rows: u64) -> InspectedCo
             PayloadKind::Exact => "exact",
             PayloadKind::Quantized32 => "quantized32",
             PayloadKind::Quantized64 => "quantized64",
+            PayloadKind::Grid32 => "grid32",
+            PayloadKind::Integers => "integers",
         };
         *codecs.entry(codec.to_string()).or_default() += 1;
     }

@@ -33,6 +33,7 @@ fn json_is_the_contract() {
             "file_bytes",
             "ratio",
             "seconds",
+            "row_order",
             "columns"
         ]
     );

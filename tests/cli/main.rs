@@ -9,6 +9,7 @@ mod hostile;
 mod inputs;
 mod inspect;
 mod query;
+mod row_order;
 mod support;
 mod tables;
 mod terminal;
