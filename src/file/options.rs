@@ -10,6 +10,9 @@ use super::error::{FileError, Result};
 pub const DEFAULT_BLOCK_ROWS: usize = 65_536;
 /// Rows of a row group unless told otherwise.
 pub const DEFAULT_ROW_GROUP_ROWS: usize = 4 * DEFAULT_BLOCK_ROWS;
+/// The same where rows may be in any order: the more rows are sorted together, the more alike are
+/// neighbours.
+const DEFAULT_ANY_ORDER_ROWS: usize = 4 * DEFAULT_ROW_GROUP_ROWS;
 /// Raw bytes that a row group of the default size stays below: a writer holds one in memory.
 pub(super) const ROW_GROUP_BYTES: usize = 256 << 20;
 /// A block of the default size is not cut below this, however wide the table.
@@ -147,10 +150,13 @@ impl WriterOptions {
                 return Err(FileError::invalid(format!("a {what} needs at least 1 row")));
             }
         }
-        let affordable = (ROW_GROUP_BYTES / row_bytes.max(1)).max(LEAST_BLOCK_ROWS);
-        let group = self
-            .row_group_rows
-            .unwrap_or(DEFAULT_ROW_GROUP_ROWS.min(affordable));
+        // Ordering rows holds their ranks and a second copy besides.
+        let (bytes, rows) = match self.row_order {
+            RowOrder::Keep => (ROW_GROUP_BYTES, DEFAULT_ROW_GROUP_ROWS),
+            RowOrder::Any => (ROW_GROUP_BYTES / 2, DEFAULT_ANY_ORDER_ROWS),
+        };
+        let affordable = (bytes / row_bytes.max(1)).max(LEAST_BLOCK_ROWS);
+        let group = self.row_group_rows.unwrap_or(rows.min(affordable));
         let block = self
             .block_rows
             .unwrap_or(DEFAULT_BLOCK_ROWS.min(affordable).min(group));

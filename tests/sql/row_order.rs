@@ -68,7 +68,8 @@ async fn sorted_pages_are_pruned() {
         }
         pruned.push(total);
     }
-    assert_eq!(pruned[0], 0, "nothing is to be had where rows are shuffled");
+    // Chance alone leaves few blocks without such values.
+    assert!(pruned[0] < rows / 4, "{pruned:?} of {rows} rows");
     assert!(pruned[1] > rows / 2, "{pruned:?} of {rows} rows");
 }
 

@@ -97,7 +97,7 @@ struct Chosen {
 type Cost<'a> = &'a (dyn Fn(&[ArrayRef]) -> Result<u64> + Sync);
 
 /// Values that are coded to judge a candidate, at most.
-const SAMPLE_VALUES: usize = 8 << 20;
+const SAMPLE_VALUES: usize = 4 << 20;
 /// Runs of rows that the sample consists of.
 const SAMPLE_RUNS: usize = 8;
 const LEAST_RUN_ROWS: usize = 1024;
