@@ -140,8 +140,9 @@ impl WriterOptions {
         self.column_bounds.keys().chain(self.column_ranges.keys())
     }
 
-    /// Rows of a block and of a row group, for rows of `row_bytes` raw bytes.
-    pub(super) fn rows(&self, row_bytes: usize) -> Result<(usize, usize)> {
+    /// Rows of a block, of a row group, and of one whose rows are kept in their order, for rows of
+    /// `row_bytes` raw bytes.
+    pub(super) fn rows(&self, row_bytes: usize) -> Result<(usize, usize, usize)> {
         for (what, rows) in [
             ("block", self.block_rows),
             ("row group", self.row_group_rows),
@@ -165,9 +166,8 @@ impl WriterOptions {
                 "{block} rows are too many for a block; give at most {MAX_BLOCK_VALUES}"
             )));
         }
-        Ok((
-            block,
-            group.max(block).div_ceil(block).saturating_mul(block),
-        ))
+        let whole_blocks = |rows: usize| rows.max(block).div_ceil(block).saturating_mul(block);
+        let kept = self.row_group_rows.unwrap_or(DEFAULT_ROW_GROUP_ROWS);
+        Ok((block, whole_blocks(group), whole_blocks(kept.min(group))))
     }
 }

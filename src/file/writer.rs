@@ -20,7 +20,7 @@ use super::error::{FileError, Result};
 use super::footer;
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn};
 use super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
-use super::order::{Coding, ColumnPlan, Ordering};
+use super::order::{Coding, ColumnPlan, Ordered, Ordering};
 use super::ordinary::{OrdinaryChunks, ordinary_chunks};
 use super::packed::{PackedChunk, PreparedChunk, concatenated};
 use super::report::{ColumnReport, WriteReport};
@@ -57,6 +57,8 @@ pub struct Writer<W: Write + Send> {
     columns: Vec<Column>,
     block_rows: usize,
     row_group_rows: usize,
+    /// The same, where rows turn out to be best kept in their order.
+    kept_rows: usize,
     effort: Effort,
     search: Search,
     buffered: Vec<RecordBatch>,
@@ -119,7 +121,7 @@ impl<W: Write + Send> Writer<W> {
             .fields()
             .iter()
             .any(|f| f.data_type().primitive_width().is_none());
-        let (block_rows, row_group_rows) = options.rows(row_bytes)?;
+        let (block_rows, row_group_rows, kept_rows) = options.rows(row_bytes)?;
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
         let physical_schema = footer::physical_schema(&parquet_schema, |i| {
             element_type(schema.field(i).data_type()).is_some()
@@ -139,6 +141,7 @@ impl<W: Write + Send> Writer<W> {
             columns,
             block_rows,
             row_group_rows,
+            kept_rows,
             effort: options.effort(),
             search: options.search(),
             buffered: Vec::new(),
@@ -224,11 +227,7 @@ impl<W: Write + Send> Writer<W> {
         let entries: Vec<KeyValue> = numbered
             .map(|field| row_id::to_entry(field.name()))
             .into_iter()
-            .chain(
-                self.ordering
-                    .as_ref()
-                    .map(|ordering| ordering.record().to_entry()),
-            )
+            .chain(self.ordering.as_ref().and_then(Ordering::entry))
             .chain([KeyValue::new(seal::KEY.to_owned(), seal.blank())])
             .collect();
         let name = |column: usize| self.schema.field(column).name().clone();
@@ -309,10 +308,10 @@ impl<W: Write + Send> Writer<W> {
             .collect()
     }
 
-    /// The rows in the order that is smallest, if any order will do, with the grids that it is of.
-    fn ordered(&mut self, arrays: Vec<ArrayRef>) -> Result<(Vec<ArrayRef>, Vec<Option<Grid>>)> {
+    /// The rows in the order that is smallest; None if that is theirs, or is to be kept.
+    fn ordered(&mut self, arrays: &[ArrayRef]) -> Result<Option<Ordered>> {
         let Some(ordering) = &mut self.ordering else {
-            return Ok((arrays, Vec::new()));
+            return Ok(None);
         };
         let row_id = self.columns.len().checked_sub(1).filter(|_| self.numbered);
         let plans = self.columns.iter().enumerate();
@@ -321,6 +320,7 @@ impl<W: Write + Send> Writer<W> {
             .collect();
         let coding = Coding {
             block_rows: self.block_rows,
+            kept_rows: self.kept_rows,
             effort: self.effort,
             search: self.search,
         };
@@ -372,11 +372,28 @@ impl<W: Write + Send> Writer<W> {
     fn flush_row_group(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.buffered_rows);
         let arrays = self.take_buffered()?;
-        let (arrays, grids) = self.ordered(arrays)?;
-        let chunks = self.encode(&arrays, &grids)?;
+        let Some(ordered) = self.ordered(&arrays)? else {
+            for first in (0..rows).step_by(self.kept_rows) {
+                let rows = self.kept_rows.min(rows - first);
+                let part: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(first, rows)).collect();
+                self.write_row_group(part, &[], rows)?;
+            }
+            return Ok(());
+        };
+        drop(arrays);
+        self.write_row_group(ordered.arrays, &ordered.grids, rows)
+    }
+
+    fn write_row_group(
+        &mut self,
+        arrays: Vec<ArrayRef>,
+        grids: &[Option<Grid>],
+        rows: usize,
+    ) -> Result<()> {
+        let chunks = self.encode(&arrays, grids)?;
         if let Some(ordering) = &mut self.ordering {
             let blocks = |i: usize| self.columns[i].last_blocks();
-            ordering.note_sorted(&arrays, &grids, self.block_rows, blocks)?;
+            ordering.note_sorted(&arrays, grids, self.block_rows, blocks)?;
         }
         drop(arrays);
 

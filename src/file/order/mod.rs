@@ -41,7 +41,7 @@ use keys::Key;
 pub use record::RowOrderRecord;
 use sorted::sorted_by;
 pub use writing::RowOrderReport;
-pub(super) use writing::{Coding, ColumnPlan, Ordering};
+pub(super) use writing::{Coding, ColumnPlan, Ordered, Ordering};
 
 /// A column of a row group that is to be ordered.
 struct OrderColumn<'a> {
@@ -116,10 +116,18 @@ struct Candidate {
 }
 
 /// Finds the order of the rows of `columns` (at least one, of the same length) that codes smallest.
-fn choose(columns: &[OrderColumn<'_>], cost: Cost<'_>) -> Result<Chosen> {
+/// Rows in the order that they came in would be written in row groups of `kept_rows`.
+fn choose(columns: &[OrderColumn<'_>], kept_rows: usize, cost: Cost<'_>) -> Result<Chosen> {
     let arrays: Vec<ArrayRef> = columns.iter().map(|c| ArrayRef::clone(&c.array)).collect();
     let rows = arrays.first().map_or(0, |array| array.len());
-    let kept_bytes = cost(&arrays)?;
+    let kept_bytes = (0..rows)
+        .step_by(kept_rows)
+        .map(|first| {
+            let rows = kept_rows.min(rows - first);
+            let part: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(first, rows)).collect();
+            cost(&part)
+        })
+        .sum::<Result<u64>>()?;
     let kept = Chosen {
         permutation: None,
         method: OrderMethod::Kept,

@@ -420,3 +420,24 @@ fn keys_are_in_the_order_of_what_is_stored() {
     assert_eq!(keys[0].codes, [1, 2, 3, 4, 4, 5, 6, 7, 0]);
     assert_eq!(keys[0].distinct, 8);
 }
+
+/// Where nothing is gained the file is the same, and says nothing of the order.
+#[test]
+fn rows_best_kept_make_the_same_file() {
+    let rows = 600_000;
+    let walk = Float64Array::from_iter_values((0..rows).map(|i| (i as f64 / 3e4).sin() * 1e3));
+    let columns = [
+        ("t", Arc::new(walk) as ArrayRef),
+        (
+            "row",
+            Arc::new(Int64Array::from_iter_values(0..rows as i64)) as _,
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let (kept, _) = write(&batch, options(RowOrder::Keep));
+    let (any, report) = write(&batch, options(RowOrder::Any));
+    assert_eq!(report.row_order.unwrap().methods, [(OrderMethod::Kept, 1)]);
+    assert!(kept == any);
+    let (builder, _) = read(any);
+    assert_eq!(builder.opened().metadata().num_row_groups(), 3);
+}

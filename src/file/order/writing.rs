@@ -2,6 +2,7 @@
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::FieldRef;
+use parquet::file::metadata::KeyValue;
 use rayon::prelude::*;
 
 use super::{
@@ -38,6 +39,13 @@ pub(in crate::file) struct ColumnPlan<'a> {
     pub(in crate::file) key: bool,
 }
 
+/// A row group in its new order.
+pub(in crate::file) struct Ordered {
+    pub(in crate::file) arrays: Vec<ArrayRef>,
+    /// The grids that the order is of.
+    pub(in crate::file) grids: Vec<Option<Grid>>,
+}
+
 /// The orders of a file's row groups so far.
 #[derive(Debug, Default)]
 pub(in crate::file) struct Ordering {
@@ -51,25 +59,25 @@ pub(in crate::file) struct Ordering {
 }
 
 impl Ordering {
-    /// The arrays of a row group in the order that codes smallest, and their grids.
+    /// The arrays of a row group in the order that codes smallest; None if that is theirs.
     pub(in crate::file) fn order(
         &mut self,
         plans: &[ColumnPlan<'_>],
-        arrays: Vec<ArrayRef>,
+        arrays: &[ArrayRef],
         coding: Coding,
-    ) -> Result<(Vec<ArrayRef>, Vec<Option<Grid>>)> {
+    ) -> Result<Option<Ordered>> {
         let columns: Vec<OrderColumn<'_>> = plans
             .par_iter()
             .zip(arrays)
             .map(|(plan, array)| {
-                let range = plan.declared.unwrap_or_else(|| finite_range(&array));
+                let range = plan.declared.unwrap_or_else(|| finite_range(array));
                 let abs_bound = absolute_bound(plan.bound, range);
                 OrderColumn {
                     field: plan.field,
-                    grid: packed::grid(&array, abs_bound),
+                    grid: packed::grid(array, abs_bound),
                     abs_bound,
                     key: plan.key,
-                    array,
+                    array: ArrayRef::clone(array),
                 }
             })
             .collect();
@@ -79,18 +87,20 @@ impl Ordering {
             columns: by,
             kept_bytes,
             bytes,
-        } = choose(&columns, &|arrays| coding.bytes(&columns, arrays))?;
+        } = choose(&columns, coding.kept_rows, &|arrays| {
+            coding.bytes(&columns, arrays)
+        })?;
         self.kept_bytes += kept_bytes;
         self.bytes += bytes;
         self.chosen.push((method, by));
         self.bounds = columns.iter().map(|column| column.abs_bound).collect();
-        let grids = columns.iter().map(|column| column.grid).collect();
-        let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| column.array).collect();
-        let ordered = match permutation {
-            Some(permutation) => permuted(&arrays, &permutation)?,
-            None => arrays,
+        let Some(permutation) = permutation else {
+            return Ok(None);
         };
-        Ok((ordered, grids))
+        Ok(Some(Ordered {
+            arrays: permuted(arrays, &permutation)?,
+            grids: columns.iter().map(|column| column.grid).collect(),
+        }))
     }
 
     /// Notes by which columns the row group that was ordered last ascends as stored. `blocks` are
@@ -108,7 +118,7 @@ impl Ordering {
         };
         let rows = arrays.first().map_or(0, |array| array.len());
         let sorted = sorted_by(columns, rows, |column| {
-            let (array, grid) = (&arrays[column], grids[column]);
+            let (array, grid) = (&arrays[column], grids.get(column).copied().flatten());
             match blocks(column) {
                 Some(blocks) => {
                     stored::values(array, blocks, grid, self.bounds[column], block_rows)
@@ -120,8 +130,11 @@ impl Ordering {
         Ok(())
     }
 
-    pub(in crate::file) fn record(&self) -> &RowOrderRecord {
-        &self.record
+    /// What the file is to say of it: nothing if all rows stayed where they were.
+    pub(in crate::file) fn entry(&self) -> Option<KeyValue> {
+        let ordered = |(method, _): &(OrderMethod, _)| *method != OrderMethod::Kept;
+        let any = self.chosen.iter().any(ordered);
+        any.then(|| self.record.to_entry())
     }
 
     pub(in crate::file) fn report(&self, name: impl Fn(usize) -> String) -> RowOrderReport {
@@ -157,6 +170,8 @@ fn count<T: PartialEq>(counts: &mut Vec<(T, u64)>, what: T) {
 #[derive(Clone, Copy)]
 pub(in crate::file) struct Coding {
     pub(in crate::file) block_rows: usize,
+    /// Rows of a row group where they are kept in their order.
+    pub(in crate::file) kept_rows: usize,
     pub(in crate::file) effort: Effort,
     pub(in crate::file) search: Search,
 }
