@@ -12,7 +12,7 @@ use crate::tables::*;
 
 /// Rows in no order, few values in each column: something to gain by sorting.
 fn shuffled(rows: usize) -> RecordBatch {
-    let noise = |i: usize, seed: usize| ((i * 7919 + seed) * 104_729 >> 5) % 1009;
+    let noise = |i: usize, seed: usize| (((i * 7919 + seed) * 104_729) >> 5) % 1009;
     let x: ArrayRef = Arc::new(Float32Array::from_iter_values(
         (0..rows).map(|i| noise(i, 1) as f32),
     ));

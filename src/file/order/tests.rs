@@ -51,8 +51,8 @@ fn table(rows: usize) -> RecordBatch {
         5 | 6 => None,
         _ => Some((noise(i + 7) % 100) as f32 / 10.0),
     };
-    let name = |i: usize| (noise(i) % 9 > 0).then(|| format!("n{}", noise(i + 1) % 5));
-    let list = |i: usize| (noise(i) % 3 > 0).then(|| vec![Some((noise(i) % 4) as i32)]);
+    let name = |i: usize| (!noise(i).is_multiple_of(9)).then(|| format!("n{}", noise(i + 1) % 5));
+    let list = |i: usize| (!noise(i).is_multiple_of(3)).then(|| vec![Some((noise(i) % 4) as i32)]);
     let lists = (0..rows).map(list);
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("x", Arc::new((0..rows).map(x).collect::<Float32Array>())),
@@ -70,7 +70,7 @@ fn table(rows: usize) -> RecordBatch {
             "flag",
             Arc::new(
                 (0..rows)
-                    .map(|i| Some(noise(i + 5) % 3 == 0))
+                    .map(|i| Some(noise(i + 5).is_multiple_of(3)))
                     .collect::<BooleanArray>(),
             ),
         ),

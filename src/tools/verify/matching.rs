@@ -194,7 +194,7 @@ mod tests {
             let guess: Vec<Option<u32>> =
                 edges.iter().zip(guessed).map(|(e, guessed)| e.first().copied().filter(|_| guessed)).collect();
             let found = largest(&capacities, &guess, |left| edges[left as usize].clone());
-            let mut used = vec![0; 5];
+            let mut used = [0; 5];
             for (place, edges) in found.place.iter().zip(&edges) {
                 if let Some(place) = place {
                     prop_assert!(edges.contains(place));

@@ -292,6 +292,9 @@ fn what_the_writer_orders_is_matched() {
     }
 }
 
+/// Cell in x and y, and how far from it.
+type Moved = (i32, i32, i32, i32);
+
 proptest! {
     /// Rows moved within the bound and shuffled always match; a row moved out of all reach never.
     #[test]
@@ -302,9 +305,9 @@ proptest! {
         let n = rows.len();
         let mut order: Vec<u32> = (0..n as u32).collect();
         order.sort_by_key(|i| (u64::from(*i) + 1).wrapping_mul(seed | 1).rotate_left(17));
-        let column = |f: &dyn Fn(&(i32, i32, i32, i32)) -> f64| floats(&rows.iter().map(f).collect::<Vec<_>>());
-        let x = |r: &(i32, i32, i32, i32)| f64::from(r.0) * 0.5;
-        let y = |r: &(i32, i32, i32, i32)| f64::from(r.1) * 0.5;
+        let column = |f: &dyn Fn(&Moved) -> f64| floats(&rows.iter().map(f).collect::<Vec<_>>());
+        let x = |r: &Moved| f64::from(r.0) * 0.5;
+        let y = |r: &Moved| f64::from(r.1) * 0.5;
         let original = batch(vec![("x", column(&x)), ("y", column(&y))]);
         let moved = batch(vec![
             ("x", column(&|r| x(r) + f64::from(r.2) / 64.0)),
