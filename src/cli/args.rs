@@ -69,6 +69,12 @@ pub struct Compress {
     /// Rows of a row group: what is held in memory while writing
     #[arg(long, value_name = "N")]
     pub row_group_rows: Option<usize>,
+    /// Whether rows keep their order, or each row group may store them in the order that is smallest
+    #[arg(long, value_enum, value_name = "ORDER", default_value = "keep")]
+    pub row_order: RowOrder,
+    /// Add a last column of this name: each row's position in the input, counted from 0
+    #[arg(long, value_name = "NAME")]
+    pub row_id: Option<String>,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
@@ -80,10 +86,17 @@ pub enum Layout {
     Portable,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowOrder {
+    Keep,
+    Any,
+}
+
 /// Compare a packed or portable file with its original, value by value, in exact arithmetic.
 ///
 /// Exit code 1 if any value is farther from the original than promised, or any null, NaN, infinity
-/// or signed zero has changed.
+/// or signed zero has changed. Rows of a file compressed with --row-order any are matched with those
+/// of the original, one to one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::codec::ErrorBound;
-use crate::file::FileLayout;
+use crate::file::{FileLayout, RowOrder};
 use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::decompress::decompress;
 use crate::tools::input::Input;
@@ -113,6 +113,11 @@ fn run_compress(args: args::Compress) -> Result<u8> {
         },
         block_rows: args.block_rows,
         row_group_rows: args.row_group_rows,
+        row_order: match args.row_order {
+            args::RowOrder::Keep => RowOrder::Keep,
+            args::RowOrder::Any => RowOrder::Any,
+        },
+        row_id: args.row_id,
     };
     let bar = bar("compressing");
     let report = compress(&options, &|Progress { phase, rows, total }| {

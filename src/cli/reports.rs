@@ -1,9 +1,11 @@
 //! What the tools found, as tables for people and JSON for scripts.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::codec::ErrorBound;
-use crate::file::ColumnReport;
+use crate::file::{ColumnReport, RowOrderReport};
 use crate::tools::compress::CompressReport;
 use crate::tools::inspect::{InspectReport, InspectedColumn};
 use crate::tools::verify::VerifyReport;
@@ -20,7 +22,65 @@ pub struct CompressJson<'a> {
     file_bytes: u64,
     ratio: f64,
     seconds: f64,
+    /// Null where the order of the rows was to be kept.
+    row_order: Option<RowOrderJson<'a>>,
     columns: Vec<CompressColumnJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct RowOrderJson<'a> {
+    /// Pages, had the rows been kept in their order: an estimate, by coding each row group so too.
+    kept_bytes: u64,
+    /// Pages as they are.
+    bytes: u64,
+    row_groups: u64,
+    /// How many row groups were ordered in which way.
+    methods: BTreeMap<&'static str, u64>,
+    /// The columns that most ordered row groups were sorted by, most significant first.
+    columns: &'a [String],
+}
+
+impl<'a> RowOrderJson<'a> {
+    fn new(order: &'a RowOrderReport) -> Self {
+        let methods = order.methods.iter();
+        Self {
+            kept_bytes: order.kept_bytes,
+            bytes: order.bytes,
+            row_groups: order.row_groups,
+            methods: methods
+                .map(|(method, count)| (method.name(), *count))
+                .collect(),
+            columns: &order.columns,
+        }
+    }
+}
+
+/// What ordering the rows gained, in a sentence.
+fn row_order_line(order: &RowOrderReport) -> String {
+    const SHOWN: usize = 5;
+    let methods = order.methods.iter();
+    let methods: Vec<String> = methods
+        .map(|(method, groups)| format!("{} {}", count(*groups), method.name()))
+        .collect();
+    let mut line = format!(
+        "rows in any order: pages {} instead of about {} ({}x)",
+        bytes(order.bytes),
+        bytes(order.kept_bytes),
+        ratio(order.kept_bytes, order.bytes),
+    );
+    if !methods.is_empty() {
+        line += &format!("; row groups: {}", methods.join(", "));
+    }
+    if !order.columns.is_empty() {
+        let shown = order.columns.iter().take(SHOWN).map(|column| name(column));
+        let more = if order.columns.len() > SHOWN {
+            ", ..."
+        } else {
+            ""
+        };
+        line += &format!("; by {}{more}", shown.collect::<Vec<_>>().join(", "));
+    }
+    line + "\n"
 }
 
 #[derive(Serialize)]
@@ -44,6 +104,7 @@ pub fn compress_json(report: &CompressReport) -> CompressJson<'_> {
         file_bytes: written.file_bytes,
         ratio: written.raw_bytes as f64 / written.file_bytes.max(1) as f64,
         seconds: report.seconds,
+        row_order: written.row_order.as_ref().map(RowOrderJson::new),
         columns: written
             .columns
             .iter()
@@ -119,6 +180,9 @@ pub fn compress_table(report: &CompressReport) -> String {
         report.seconds,
         written.raw_bytes as f64 / 1e6 / report.seconds.max(1e-9),
     );
+    if let Some(order) = &written.row_order {
+        text += &row_order_line(order);
+    }
     let own_ranges = |column: &&ColumnReport| {
         matches!(column.bound, Some(ErrorBound::Rel(ratio)) if ratio > 0.0)
             && !column.range_declared

@@ -26,6 +26,7 @@ compile_error!("tolerant needs a little-endian target");
 mod alphabet;
 mod bits;
 mod bound;
+mod cells;
 mod choose;
 mod cluster;
 mod coding;
@@ -56,6 +57,7 @@ mod tests;
 mod transform;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
+pub use cells::Cell;
 pub use context::ABSENT;
 pub use cover::{Cover, MAX_REPRESENTATIVES, cover, distinct, round};
 pub use decode::{bytes_of_integers, decode, decode_bytes, decode_integers};

@@ -89,6 +89,16 @@ pub(super) fn byte_range(chunk: &ColumnChunkMetaData) -> Result<(u64, u64)> {
     }
 }
 
+/// The leaf of a top-level column, if it has just one.
+pub(super) fn single_leaf(schema: &SchemaDescriptor, column: usize) -> Option<i32> {
+    let mut leaves =
+        (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == column);
+    match (leaves.next(), leaves.next()) {
+        (Some(leaf), None) => i32::try_from(leaf).ok(),
+        _ => None,
+    }
+}
+
 /// `chunk` moved by `shift` bytes.
 pub(super) fn moved(
     chunk: &ColumnChunkMetaData,

@@ -19,7 +19,8 @@ use parquet::schema::types::SchemaDescPtr;
 
 use super::error::{FileError, Result};
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, block_lengths};
-use super::{footer, levels, page, statistics};
+use super::order::RowOrderRecord;
+use super::{footer, levels, page, row_id, statistics};
 
 /// All that is known of a packed file once its tail has been read: what it holds, and how it looks
 /// as an ordinary Parquet file. Without any handle to the file; share it by `Arc`.
@@ -38,6 +39,8 @@ pub struct Layout {
     /// Where the virtual pages end and the new footer starts.
     pub(super) pages_end: u64,
     footer: OnceLock<Bytes>,
+    row_order: Option<RowOrderRecord>,
+    row_id: Option<String>,
 }
 
 /// A part of the virtual file that is read, and verified, as one.
@@ -81,6 +84,11 @@ impl Layout {
         data_end: u64,
     ) -> Result<Self> {
         let schema = virtual_schema(physical, &index)?;
+        let entries = physical.file_metadata().key_value_metadata();
+        let row_order = RowOrderRecord::find(entries);
+        let sorting = row_order
+            .as_ref()
+            .and_then(|order| order.sorting_columns(|column| footer::single_leaf(&schema, column)));
         check_overlap(physical)?;
         let mut builder = Builder {
             index: &index,
@@ -119,6 +127,7 @@ impl Layout {
                         columns.iter().map(|chunk| chunk.uncompressed_size()).sum(),
                     )
                     .set_column_metadata(columns)
+                    .set_sorting_columns(sorting.clone())
                     .build()?,
             );
             column_index.push(columns_pages);
@@ -168,6 +177,8 @@ impl Layout {
             row_group_offsets,
             pages_end,
             footer: OnceLock::new(),
+            row_order,
+            row_id: row_id::find(entries),
         })
     }
 
@@ -185,6 +196,16 @@ impl Layout {
     /// Bounds, ranges, blocks and checksums.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// How the rows were ordered; None if they are in the order that they came in.
+    pub fn row_order(&self) -> Option<&RowOrderRecord> {
+        self.row_order.as_ref()
+    }
+
+    /// The column that holds each row's position in the original, if there is one.
+    pub fn row_id(&self) -> Option<&str> {
+        self.row_id.as_deref()
     }
 
     pub fn num_rows(&self) -> u64 {

@@ -17,6 +17,7 @@ mod levels;
 mod object;
 mod open;
 mod options;
+mod order;
 mod ordinary;
 mod packed;
 mod page;
@@ -25,6 +26,7 @@ mod plan;
 mod portable;
 mod reader;
 mod report;
+mod row_id;
 mod seal;
 mod source;
 mod statistics;
@@ -44,7 +46,10 @@ pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 pub use layout::Layout;
 pub use object::ObjectReader;
 pub use open::Opened;
-pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, WriterOptions};
+pub use options::{
+    DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, RowOrder, WriterOptions,
+};
+pub use order::{OrderMethod, RowOrderRecord, RowOrderReport};
 pub use packed::finite_range;
 pub use plan::Plan;
 pub use portable::{ColumnPromise, PortableWriter, Promises};

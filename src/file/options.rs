@@ -12,6 +12,9 @@ pub const DEFAULT_BLOCK_ROWS: usize = 65_536;
 pub const DEFAULT_ROW_GROUP_ROWS: usize = 4 * DEFAULT_BLOCK_ROWS;
 /// Rows of a row group of a portable file unless told otherwise: each has a dictionary of its own.
 const PORTABLE_ROW_GROUP_ROWS: usize = 1 << 20;
+/// The same where rows may be in any order: the more rows are sorted together, the more alike are
+/// neighbours.
+const DEFAULT_ANY_ORDER_ROWS: usize = 4 * DEFAULT_ROW_GROUP_ROWS;
 /// Raw bytes that a row group of the default size stays below: a writer holds one in memory.
 pub(super) const ROW_GROUP_BYTES: usize = 256 << 20;
 /// A block of the default size is not cut below this, however wide the table.
@@ -28,6 +31,16 @@ pub enum FileLayout {
     Portable,
 }
 
+/// Whether the order of the rows is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowOrder {
+    /// Rows are read in the order that they were written in.
+    #[default]
+    Keep,
+    /// The rows of each row group may be stored in whichever order makes it smallest.
+    Any,
+}
+
 /// Options of a [`Writer`](super::Writer): bounds, ranges, sizes.
 #[derive(Debug, Clone, Default)]
 pub struct WriterOptions {
@@ -38,6 +51,8 @@ pub struct WriterOptions {
     row_group_rows: Option<usize>,
     effort: Effort,
     max_references: Option<usize>,
+    row_order: RowOrder,
+    row_id: Option<String>,
 }
 
 impl WriterOptions {
@@ -77,6 +92,27 @@ impl WriterOptions {
     pub fn with_row_group_rows(mut self, rows: usize) -> Self {
         self.row_group_rows = Some(rows);
         self
+    }
+
+    /// Whether the order of the rows is kept, as it is unless [`RowOrder::Any`] is given here.
+    pub fn with_row_order(mut self, order: RowOrder) -> Self {
+        self.row_order = order;
+        self
+    }
+
+    /// Adds a last column of this name that holds each row's position among all that are written,
+    /// counted from 0: Int64, never null.
+    pub fn with_row_id(mut self, name: impl Into<String>) -> Self {
+        self.row_id = Some(name.into());
+        self
+    }
+
+    pub(super) fn row_order(&self) -> RowOrder {
+        self.row_order
+    }
+
+    pub(super) fn row_id(&self) -> Option<&str> {
+        self.row_id.as_deref()
     }
 
     /// How much work to spend on making the file small; [`Effort::Balanced`] unless given.
@@ -127,8 +163,9 @@ impl WriterOptions {
         }
     }
 
-    /// Rows of a block and of a row group, for rows of `row_bytes` raw bytes.
-    pub(super) fn rows(&self, row_bytes: usize) -> Result<(usize, usize)> {
+    /// Rows of a block, of a row group, and of one whose rows are kept in their order, for rows of
+    /// `row_bytes` raw bytes.
+    pub(super) fn rows(&self, row_bytes: usize) -> Result<(usize, usize, usize)> {
         for (what, rows) in [
             ("block", self.block_rows),
             ("row group", self.row_group_rows),
@@ -137,10 +174,13 @@ impl WriterOptions {
                 return Err(FileError::invalid(format!("a {what} needs at least 1 row")));
             }
         }
-        let affordable = (ROW_GROUP_BYTES / row_bytes.max(1)).max(LEAST_BLOCK_ROWS);
-        let group = self
-            .row_group_rows
-            .unwrap_or(DEFAULT_ROW_GROUP_ROWS.min(affordable));
+        // Ordering rows holds their ranks and a second copy besides.
+        let (bytes, rows) = match self.row_order {
+            RowOrder::Keep => (ROW_GROUP_BYTES, DEFAULT_ROW_GROUP_ROWS),
+            RowOrder::Any => (ROW_GROUP_BYTES / 2, DEFAULT_ANY_ORDER_ROWS),
+        };
+        let affordable = (bytes / row_bytes.max(1)).max(LEAST_BLOCK_ROWS);
+        let group = self.row_group_rows.unwrap_or(rows.min(affordable));
         let block = self
             .block_rows
             .unwrap_or(DEFAULT_BLOCK_ROWS.min(affordable).min(group));
@@ -149,9 +189,8 @@ impl WriterOptions {
                 "{block} rows are too many for a block; give at most {MAX_BLOCK_VALUES}"
             )));
         }
-        Ok((
-            block,
-            group.max(block).div_ceil(block).saturating_mul(block),
-        ))
+        let whole_blocks = |rows: usize| rows.max(block).div_ceil(block).saturating_mul(block);
+        let kept = self.row_group_rows.unwrap_or(DEFAULT_ROW_GROUP_ROWS);
+        Ok((block, whole_blocks(group), whole_blocks(kept.min(group))))
     }
 }

@@ -40,22 +40,18 @@ pub(super) struct PreparedChunk {
 impl PreparedChunk {
     /// Quantizes a column, in blocks of `block_rows`.
     ///
-    /// A `rel` bound is relative to `declared_range`, or else to the range of the array.
+    /// A `rel` bound is relative to `declared_range`, or else to the range of the array. `grid` is
+    /// one that [`grid`] gave for the same values, in whichever order.
     pub(super) fn new(
         array: ArrayRef,
         bound: ErrorBound,
         declared_range: Option<ValueRange>,
         block_rows: usize,
+        grid: Option<Grid>,
     ) -> Result<Self> {
         let range = finite_range(&array);
         let abs_bound = absolute_bound(bound, declared_range.unwrap_or(range));
-        let data = array.to_data();
-        let grid = match Values::of(array.data_type(), &data) {
-            Some(Values::F16(values)) => Grid::of(&values, abs_bound),
-            Some(Values::F32(values)) => Grid::of(&values, abs_bound),
-            Some(Values::F64(values)) => Grid::of(&values, abs_bound),
-            _ => None,
-        };
+        let grid = grid.or_else(|| self::grid(&array, abs_bound));
         let blocks = slices(&array, block_rows)
             .into_par_iter()
             .map(|slice| prepared_block(&slice, abs_bound, grid))
@@ -123,6 +119,16 @@ impl PreparedChunk {
             references: plan.references.clone(),
             max_error: pages.iter().fold(0.0, |max, page| page.max_error.max(max)),
         })
+    }
+}
+
+/// The grid for the values of a row group; None where they are kept exactly.
+pub(super) fn grid(array: &ArrayRef, abs_bound: f64) -> Option<Grid> {
+    match Values::of(array.data_type(), &array.to_data()) {
+        Some(Values::F16(values)) => Grid::of(&values, abs_bound),
+        Some(Values::F32(values)) => Grid::of(&values, abs_bound),
+        Some(Values::F64(values)) => Grid::of(&values, abs_bound),
+        _ => None,
     }
 }
 

@@ -4,6 +4,8 @@ use arrow::datatypes::DataType;
 
 use crate::codec::{ErrorBound, ValueRange};
 
+use super::order::RowOrderReport;
+
 /// What was written, and how near to the original it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriteReport {
@@ -14,6 +16,8 @@ pub struct WriteReport {
     pub file_bytes: u64,
     /// One for each top-level column, in order.
     pub columns: Vec<ColumnReport>,
+    /// What ordering the rows did; None where their order was to be kept.
+    pub row_order: Option<RowOrderReport>,
 }
 
 /// What became of one column.

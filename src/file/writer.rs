@@ -12,19 +12,20 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescPtr;
 use rayon::prelude::*;
 
-use crate::codec::{self, Effort, ErrorBound, Plan, Search, ValueRange};
+use crate::codec::{self, Effort, ErrorBound, Grid, Plan, Search, ValueRange};
 
 use super::check::{check_batch, check_columns};
 use super::column::{element_type, is_float, raw_bytes};
 use super::error::{FileError, Result};
 use super::footer;
-use super::index::{Index, IndexColumn, OrdinaryColumn, PackedColumn};
-use super::options::{ROW_GROUP_BYTES, WriterOptions};
+use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn};
+use super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
+use super::order::{Coding, ColumnPlan, Ordered, Ordering};
 use super::ordinary::{OrdinaryChunks, ordinary_chunks};
 use super::packed::{PackedChunk, PreparedChunk, concatenated};
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
-use super::{index_codec, open};
+use super::{index_codec, open, row_id};
 
 /// Writes record batches to a packed file, in the manner of parquet's `ArrowWriter`.
 ///
@@ -56,6 +57,8 @@ pub struct Writer<W: Write + Send> {
     columns: Vec<Column>,
     block_rows: usize,
     row_group_rows: usize,
+    /// The same, where rows turn out to be best kept in their order.
+    kept_rows: usize,
     effort: Effort,
     search: Search,
     buffered: Vec<RecordBatch>,
@@ -64,6 +67,10 @@ pub struct Writer<W: Write + Send> {
     buffered_bytes: Option<u64>,
     row_groups: Vec<RowGroupMetaData>,
     column_index: ParquetColumnIndex,
+    /// None where rows stay as they come.
+    ordering: Option<Ordering>,
+    /// Whether the last column is the rows' positions, which batches come without.
+    numbered: bool,
 }
 
 /// One top-level column on its way to the file.
@@ -103,6 +110,7 @@ impl<W: Write + Send> Writer<W> {
     /// [`FileError::InvalidInput`] for options that name a column which is not there or cannot
     /// take the bound, and for a schema with two columns of one name or a type that Parquet lacks.
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
+        let schema = row_id::with_column(schema, options.row_id())?;
         check_columns(&schema, &options)?;
         let row_bytes = schema
             .fields()
@@ -113,7 +121,7 @@ impl<W: Write + Send> Writer<W> {
             .fields()
             .iter()
             .any(|f| f.data_type().primitive_width().is_none());
-        let (block_rows, row_group_rows) = options.rows(row_bytes)?;
+        let (block_rows, row_group_rows, kept_rows) = options.rows(row_bytes)?;
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
         let physical_schema = footer::physical_schema(&parquet_schema, |i| {
             element_type(schema.field(i).data_type()).is_some()
@@ -133,6 +141,7 @@ impl<W: Write + Send> Writer<W> {
             columns,
             block_rows,
             row_group_rows,
+            kept_rows,
             effort: options.effort(),
             search: options.search(),
             buffered: Vec::new(),
@@ -140,6 +149,8 @@ impl<W: Write + Send> Writer<W> {
             buffered_bytes: varying.then_some(0),
             row_groups: Vec::new(),
             column_index: Vec::new(),
+            ordering: (options.row_order() == RowOrder::Any).then(Ordering::default),
+            numbered: options.row_id().is_some(),
         })
     }
 
@@ -148,6 +159,14 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// [`FileError::InvalidInput`] for a batch of another schema, and [`FileError::Io`].
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if self.numbered {
+            let batch = row_id::numbered(&self.schema, batch, self.rows())?;
+            return self.write_rows(&batch);
+        }
+        self.write_rows(batch)
+    }
+
+    fn write_rows(&mut self, batch: &RecordBatch) -> Result<()> {
         check_batch(&self.schema, batch)?;
         let mut offset = 0;
         while offset < batch.num_rows() {
@@ -204,10 +223,19 @@ impl<W: Write + Send> Writer<W> {
             index_len: tail.len() as u64,
         };
         let rows = self.rows();
+        let numbered = self.schema.fields().last().filter(|_| self.numbered);
+        let entries: Vec<KeyValue> = numbered
+            .map(|field| row_id::to_entry(field.name()))
+            .into_iter()
+            .chain(self.ordering.as_ref().and_then(Ordering::entry))
+            .chain([KeyValue::new(seal::KEY.to_owned(), seal.blank())])
+            .collect();
+        let name = |column: usize| self.schema.field(column).name().clone();
+        let row_order = self.ordering.as_ref().map(|ordering| ordering.report(name));
         let metadata = footer::metadata(
             self.physical_schema,
             format!("{} {}", seal::CREATED_BY, env!("CARGO_PKG_VERSION")),
-            vec![KeyValue::new(seal::KEY.to_owned(), seal.blank())],
+            entries,
             self.row_groups,
             Some(self.column_index),
             None,
@@ -227,16 +255,17 @@ impl<W: Write + Send> Writer<W> {
             raw_bytes: reports.iter().map(|column| column.raw_bytes).sum(),
             file_bytes: self.position + tail.len() as u64,
             columns: reports,
+            row_order,
         };
         Ok((self.sink, report))
     }
 
-    /// Encodes a row group: its columns to integers, all of them to plans, and those to chunks.
-    fn encode(&mut self, batches: Vec<RecordBatch>) -> Result<Vec<Chunk>> {
-        let (block_rows, effort) = (self.block_rows, self.effort);
-        let prepared: Vec<Prepared> = self
-            .columns
-            .par_iter_mut()
+    /// Each column of the buffered rows as one array.
+    fn take_buffered(&mut self) -> Result<Vec<ArrayRef>> {
+        let batches = std::mem::take(&mut self.buffered);
+        self.buffered_bytes = self.buffered_bytes.map(|_| 0);
+        self.columns
+            .par_iter()
             .enumerate()
             .map(|(i, column)| {
                 let arrays: Vec<ArrayRef> = batches
@@ -245,11 +274,44 @@ impl<W: Write + Send> Writer<W> {
                     .collect();
                 let named =
                     |error: FileError| error.at(format!("column {:?}", column.field.name()));
-                let array = concatenated(&arrays).map_err(named)?;
-                column.prepare(array, block_rows)
+                concatenated(&arrays).map_err(named)
+            })
+            .collect()
+    }
+
+    /// The rows in the order that is smallest; None if that is theirs, or is to be kept.
+    fn ordered(&mut self, arrays: &[ArrayRef]) -> Result<Option<Ordered>> {
+        let Some(ordering) = &mut self.ordering else {
+            return Ok(None);
+        };
+        let row_id = self.columns.len().checked_sub(1).filter(|_| self.numbered);
+        let plans = self.columns.iter().enumerate();
+        let plans: Vec<ColumnPlan<'_>> = plans
+            .map(|(i, column)| column.plan(row_id != Some(i)))
+            .collect();
+        let coding = Coding {
+            block_rows: self.block_rows,
+            kept_rows: self.kept_rows,
+            effort: self.effort,
+            search: self.search,
+        };
+        ordering.order(&plans, arrays, coding)
+    }
+
+    /// Encodes a row group: its columns to integers, all of them to plans, and those to chunks.
+    /// Orderings give each column's grid, so that it is the one that rows were ordered by.
+    fn encode(&mut self, arrays: &[ArrayRef], grids: &[Option<Grid>]) -> Result<Vec<Chunk>> {
+        let (block_rows, effort) = (self.block_rows, self.effort);
+        let prepared: Vec<Prepared> = self
+            .columns
+            .par_iter_mut()
+            .zip(arrays)
+            .enumerate()
+            .map(|(i, (column, array))| {
+                let grid = grids.get(i).copied().flatten();
+                column.prepare(Arc::clone(array), block_rows, grid)
             })
             .collect::<Result<_>>()?;
-        drop(batches);
         let integers: Vec<_> = prepared
             .par_iter()
             .map(|prepared| match prepared {
@@ -279,10 +341,32 @@ impl<W: Write + Send> Writer<W> {
     }
 
     fn flush_row_group(&mut self) -> Result<()> {
-        let batches = std::mem::take(&mut self.buffered);
         let rows = std::mem::take(&mut self.buffered_rows);
-        self.buffered_bytes = self.buffered_bytes.map(|_| 0);
-        let chunks = self.encode(batches)?;
+        let arrays = self.take_buffered()?;
+        let Some(ordered) = self.ordered(&arrays)? else {
+            for first in (0..rows).step_by(self.kept_rows) {
+                let rows = self.kept_rows.min(rows - first);
+                let part: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(first, rows)).collect();
+                self.write_row_group(part, &[], rows)?;
+            }
+            return Ok(());
+        };
+        drop(arrays);
+        self.write_row_group(ordered.arrays, &ordered.grids, rows)
+    }
+
+    fn write_row_group(
+        &mut self,
+        arrays: Vec<ArrayRef>,
+        grids: &[Option<Grid>],
+        rows: usize,
+    ) -> Result<()> {
+        let chunks = self.encode(&arrays, grids)?;
+        if let Some(ordering) = &mut self.ordering {
+            let blocks = |i: usize| self.columns[i].last_blocks();
+            ordering.note_sorted(&arrays, grids, self.block_rows, blocks)?;
+        }
+        drop(arrays);
 
         let mut leaves = self.physical_schema.columns().iter();
         let mut metadata = Vec::with_capacity(leaves.len());
@@ -370,13 +454,40 @@ impl Column {
         }
     }
 
-    fn prepare(&mut self, array: ArrayRef, block_rows: usize) -> Result<Prepared> {
+    /// What ordering its rows needs to know; whether they may be sorted by it is `key`.
+    fn plan(&self, key: bool) -> ColumnPlan<'_> {
+        let (bound, declared) = match &self.state {
+            State::Packed { declared, index } => (index.bound, *declared),
+            State::Ordinary(_) => (ErrorBound::Exact, None),
+        };
+        ColumnPlan {
+            field: &self.field,
+            bound,
+            declared,
+            key,
+        }
+    }
+
+    /// The blocks of the last row group, of a packed column.
+    fn last_blocks(&self) -> Option<&[Block]> {
+        match &self.state {
+            State::Packed { index, .. } => index.row_groups.last().map(Vec::as_slice),
+            State::Ordinary(_) => None,
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        array: ArrayRef,
+        block_rows: usize,
+        grid: Option<Grid>,
+    ) -> Result<Prepared> {
         self.raw_bytes += raw_bytes(&array);
         self.nulls += array.null_count() as u64;
         let State::Packed { declared, index } = &mut self.state else {
             return Ok(Prepared::Ordinary(array));
         };
-        let chunk = PreparedChunk::new(array, index.bound, *declared, block_rows)
+        let chunk = PreparedChunk::new(array, index.bound, *declared, block_rows, grid)
             .map_err(|error| error.at(format!("column {:?}", self.field.name())))?;
         self.range = self.range.union(&chunk.range);
         index.range = declared.unwrap_or(self.range);

@@ -11,7 +11,8 @@ use arrow::array::RecordBatch;
 
 use crate::codec::{ErrorBound, ValueRange};
 use crate::file::{
-    AtomicFile, FileError, FileLayout, PortableWriter, WriteReport, Writer, WriterOptions, is_float,
+    AtomicFile, FileError, FileLayout, PortableWriter, RowOrder, WriteReport, Writer,
+    WriterOptions, is_float,
 };
 
 use super::error::{Result, ToolError};
@@ -34,6 +35,10 @@ pub struct CompressOptions {
     /// Rows of a block and of a row group; the writer's own choice unless given.
     pub block_rows: Option<usize>,
     pub row_group_rows: Option<usize>,
+    /// Whether rows may be stored in whichever order is smallest.
+    pub row_order: RowOrder,
+    /// The name of a column to add that holds each row's position in the input.
+    pub row_id: Option<String>,
 }
 
 /// What was written.
@@ -79,6 +84,7 @@ pub fn compress(
     let input = Input::open(&options.inputs)?;
     paths::check_output(&options.output, input.files().iter().map(TableFile::path))?;
     check_columns(&input, &options.columns)?;
+    check_row_id(&input, options.row_id.as_deref())?;
 
     let relative = relative_columns(&input, options);
     let mut ranges = input.known_ranges().to_vec();
@@ -175,6 +181,16 @@ fn check_columns(input: &Input, columns: &[(String, ErrorBound)]) -> Result<()> 
     Ok(())
 }
 
+fn check_row_id(input: &Input, name: Option<&str>) -> Result<()> {
+    match name {
+        Some("") => Err(ToolError::invalid("the row id needs a name")),
+        Some(name) if input.schema().field_with_name(name).is_ok() => Err(ToolError::invalid(
+            format!("there is a column named {name:?} already; give the row id another name"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Writes the whole input to a file that is yet to be committed; reads ahead in another thread.
 fn write(
     input: &Input,
@@ -201,6 +217,11 @@ fn write(
     }
     if let Some(rows) = options.row_group_rows {
         writer_options = writer_options.with_row_group_rows(rows);
+    }
+
+    writer_options = writer_options.with_row_order(options.row_order);
+    if let Some(name) = &options.row_id {
+        writer_options = writer_options.with_row_id(name);
     }
 
     let file = AtomicFile::create(&options.output).map_err(failed)?;

@@ -16,13 +16,16 @@
 //!   (strings with 32-bit or 64-bit offsets or as views, dictionaries and plain values) are equal;
 //! - a column or row too many or too few, another type, another order of columns.
 //!
+//! Where the file says that rows stand in any order, each row group is compared with the original's
+//! rows from the same range: by the rows' numbers, if it holds them, or else by a one-to-one
+//! matching in which every row is within the bounds ([`partners`]). That there is none is a
+//! violation, and so is every value of the rows that are then left over.
+//!
 //! Nullability and key-value metadata of fields are not compared.
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::{self, Scope};
+use std::thread;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
@@ -32,14 +35,27 @@ use serde::Serialize;
 
 use super::error::{Result, ToolError};
 use crate::ErrorBound;
-use crate::file::{FileError, Index, IndexColumn, Opened, Promises, ReaderBuilder, is_float};
+use crate::file::{
+    FileError, Index, IndexColumn, Layout, Opened, Promises, ReaderBuilder, is_float,
+};
 
+mod any_order;
+mod boxes;
 mod column;
+mod matching;
+mod partners;
+mod rows;
+mod sides;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_any_order;
 mod types;
 
+pub use any_order::RowsStand;
+use any_order::{ColumnPair, Group};
 use column::{Chunk, ColumnCheck};
+use sides::{Side, prefetched};
 
 /// Values of the packed file read at a time: bounds the memory, tables of any width.
 const BATCH_VALUES: usize = 1 << 22;
@@ -113,6 +129,7 @@ pub struct PackedTable<I> {
     pub promises: Vec<Option<Promise>>,
     /// Rows of each row group.
     pub row_groups: Vec<u64>,
+    pub rows: RowsStand,
     /// The reconstructed rows in order.
     pub batches: I,
 }
@@ -128,11 +145,15 @@ where
     let at_packed = |source| ToolError::file(packed, source);
     let builder = ReaderBuilder::open(packed).map_err(at_packed)?;
     let packed_schema = builder.schema().clone();
-    let (metadata, promises) = match builder.opened() {
-        Opened::Packed(layout) => (layout.metadata(), promises(layout.index())),
+    let (metadata, promises, rows) = match builder.opened() {
+        Opened::Packed(layout) => (
+            layout.metadata(),
+            promises(layout.index()),
+            stand(layout, schema),
+        ),
         Opened::Ordinary(metadata) => {
             let promises = portable_promises(metadata, &packed_schema).map_err(at_packed)?;
-            (metadata, promises)
+            (metadata, promises, RowsStand::InOrder)
         }
     };
     let row_groups = metadata
@@ -150,9 +171,24 @@ where
         schema: packed_schema,
         promises,
         row_groups,
+        rows,
         batches,
     };
     verify_batches(schema, original, table)
+}
+
+/// How the rows of a packed file stand to those of an original of this schema.
+fn stand(layout: &Layout, original: &Schema) -> RowsStand {
+    // A number that the original has too is a column like any other.
+    let number = layout
+        .row_id()
+        .filter(|name| original.field_with_name(name).is_err());
+    let number = number.and_then(|name| layout.schema().index_of(name).ok());
+    match (number, layout.row_order()) {
+        (Some(column), _) => RowsStand::Numbered(column),
+        (None, Some(_)) => RowsStand::Anyhow,
+        (None, None) => RowsStand::InOrder,
+    }
 }
 
 /// What the index of a packed file says of each column.
@@ -210,9 +246,14 @@ where
         schema: packed_schema,
         promises,
         row_groups,
+        rows: stand,
         batches,
     } = packed;
-    let (pairs, mut problems) = pair_columns(schema, &packed_schema);
+    let number = match stand {
+        RowsStand::Numbered(column) => Some(column),
+        _ => None,
+    };
+    let (pairs, mut problems) = pair_columns(schema, &packed_schema, number);
     let mut checks: Vec<ColumnCheck> = pairs
         .into_iter()
         .map(|(i, j)| {
@@ -230,6 +271,17 @@ where
         let mut end = 0;
         for (row_group, group_rows) in row_groups.iter().enumerate() {
             end += group_rows;
+            if stand != RowsStand::InOrder {
+                let group = (row_group, *group_rows);
+                problems.extend(check_group(
+                    &mut left,
+                    &mut right,
+                    group,
+                    &stand,
+                    &mut checks,
+                )?);
+                continue;
+            }
             while right.position < end && left.fill()? && right.fill()? {
                 let n = left
                     .ready()
@@ -237,19 +289,7 @@ where
                     .min((end - right.position) as usize);
                 let first_row = left.position;
                 let (a, b) = (left.take(n), right.take(n));
-                checks.par_iter_mut().try_for_each(|check| {
-                    let (original, packed) = (a.column(check.original), b.column(check.packed));
-                    let chunk = Chunk {
-                        original,
-                        packed,
-                        first_row,
-                        row_group,
-                    };
-                    check.check(&chunk).map_err(|error| {
-                        let name = schema.field(check.original).name();
-                        ToolError::invalid(format!("column {name:?} cannot be compared: {error}"))
-                    })
-                })?;
+                check_rows(&mut checks, &a, &b, first_row, row_group)?;
             }
         }
         let compared = left.position;
@@ -271,6 +311,64 @@ where
         problems,
         columns,
     })
+}
+
+/// Compares rows of one row group that belong together, column by column.
+fn check_rows(
+    checks: &mut [ColumnCheck],
+    original: &RecordBatch,
+    packed: &RecordBatch,
+    first_row: u64,
+    row_group: usize,
+) -> Result<()> {
+    checks.par_iter_mut().try_for_each(|check| {
+        let chunk = Chunk {
+            original: original.column(check.original),
+            packed: packed.column(check.packed),
+            first_row,
+            row_group,
+        };
+        check.check(&chunk).map_err(|error| {
+            let schema = original.schema_ref();
+            let name = schema.field(check.original).name();
+            ToolError::invalid(format!("column {name:?} cannot be compared: {error}"))
+        })
+    })
+}
+
+/// Compares a row group (its number and rows) whose rows stand in another order; returns what is
+/// wrong with the rows as such.
+fn check_group(
+    left: &mut Side,
+    right: &mut Side,
+    (number, rows): (usize, u64),
+    stand: &RowsStand,
+    checks: &mut [ColumnCheck],
+) -> Result<Option<String>> {
+    let first_row = left.position;
+    let stored = right.gather(rows)?;
+    let original = left.gather(stored.num_rows() as u64)?;
+    let columns: Vec<ColumnPair> = checks
+        .iter()
+        .map(|check| ColumnPair {
+            original: check.original,
+            stored: check.packed,
+            bound: check.stored_bound(number),
+        })
+        .collect();
+    let group = Group {
+        original: &original,
+        stored: &stored,
+        number,
+        first_row,
+    };
+    let (ordered, problem) = group.in_order(stand, &columns).map_err(|error| {
+        ToolError::invalid(format!(
+            "rows of row group {number} cannot be compared: {error}"
+        ))
+    })?;
+    check_rows(checks, &original, &ordered, first_row, number)?;
+    Ok(problem)
 }
 
 impl ColumnVerdict {
@@ -301,10 +399,16 @@ impl ColumnVerdict {
 }
 
 /// Pairs of columns of the same name and values of the same kind, and what has no partner.
-fn pair_columns(original: &Schema, packed: &Schema) -> (Vec<(usize, usize)>, Vec<String>) {
+/// Of the packed columns the one at `number` is none of the table's own.
+fn pair_columns(
+    original: &Schema,
+    packed: &Schema,
+    number: Option<usize>,
+) -> (Vec<(usize, usize)>, Vec<String>) {
     // Names need not be unique: the n-th column of a name belongs to the n-th of the other side.
     let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (j, field) in packed.fields().iter().enumerate().rev() {
+    let own = packed.fields().iter().enumerate();
+    for (j, field) in own.filter(|(j, _)| Some(*j) != number).rev() {
         positions.entry(field.name()).or_default().push(j);
     }
     let mut pairs = Vec::new();
@@ -343,73 +447,4 @@ fn pair_columns(original: &Schema, packed: &Schema) -> (Vec<(usize, usize)>, Vec
         problems.push("the packed file has its columns in another order".to_string());
     }
     (pairs, problems)
-}
-
-/// Runs an iterator ahead on a thread of its own, by one item.
-fn prefetched<'scope, T: Send + 'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    items: impl Iterator<Item = T> + Send + 'scope,
-) -> Receiver<T> {
-    let (sender, receiver) = sync_channel(1);
-    scope.spawn(move || {
-        for item in items {
-            // The other end is gone when an error ended the comparison.
-            if sender.send(item).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-/// One side's rows, taken in runs of any length.
-struct Side {
-    batches: Receiver<Result<RecordBatch>>,
-    /// Rows received and not yet taken.
-    ready: RecordBatch,
-    /// Rows taken.
-    position: u64,
-}
-
-impl Side {
-    fn new(schema: &Schema, batches: Receiver<Result<RecordBatch>>) -> Self {
-        let ready = RecordBatch::new_empty(Arc::new(schema.clone()));
-        Self {
-            batches,
-            ready,
-            position: 0,
-        }
-    }
-
-    fn ready(&self) -> usize {
-        self.ready.num_rows()
-    }
-
-    /// Makes rows ready; false at the end.
-    fn fill(&mut self) -> Result<bool> {
-        while self.ready() == 0 {
-            let Ok(batch) = self.batches.recv() else {
-                return Ok(false);
-            };
-            self.ready = batch?;
-        }
-        Ok(true)
-    }
-
-    /// The next `n` rows, of which at least as many must be ready.
-    fn take(&mut self, n: usize) -> RecordBatch {
-        let taken = self.ready.slice(0, n);
-        self.ready = self.ready.slice(n, self.ready() - n);
-        self.position += n as u64;
-        taken
-    }
-
-    /// Reads to the end; returns the number of all rows.
-    fn count_rest(self) -> Result<u64> {
-        let mut rows = self.position + self.ready() as u64;
-        for batch in self.batches {
-            rows += batch?.num_rows() as u64;
-        }
-        Ok(rows)
-    }
 }

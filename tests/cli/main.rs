@@ -10,6 +10,7 @@ mod inputs;
 mod inspect;
 mod portable;
 mod query;
+mod row_order;
 mod support;
 mod tables;
 mod terminal;

@@ -8,7 +8,7 @@ use arrow::datatypes::Float64Type;
 use tolerant::ErrorBound;
 use tolerant::file::WriterOptions;
 use tolerant::tools::verify::{
-    ColumnVerdict, PackedTable, Promise, VerifyReport, verify, verify_batches,
+    ColumnVerdict, PackedTable, Promise, RowsStand, VerifyReport, verify, verify_batches,
 };
 
 use crate::hostile::{pack, unpack};
@@ -55,6 +55,7 @@ fn verdict_on(damage: impl FnOnce(RecordBatch, f64) -> RecordBatch) -> VerifyRep
         schema: damaged.schema(),
         promises: vec![Some(promise), None],
         row_groups: vec![damaged.num_rows() as u64],
+        rows: RowsStand::InOrder,
         batches: [Ok(damaged)].into_iter(),
     };
     verify_batches(

@@ -6,5 +6,6 @@ mod nan;
 mod parts;
 mod pruning;
 mod query;
+mod row_order;
 mod store;
 mod tables;

@@ -185,6 +185,7 @@ impl<W: Write + Send> PortableWriter<W> {
             raw_bytes: columns.iter().map(|column| column.raw_bytes).sum(),
             file_bytes: self.position + footer.len() as u64,
             columns,
+            row_order: None,
         };
         Ok((self.sink, report))
     }

@@ -50,6 +50,13 @@ impl ColumnCheck {
         }
     }
 
+    /// The absolute bound stored for a row group; 0 for exact columns.
+    pub(super) fn stored_bound(&self, row_group: usize) -> f64 {
+        let promise = self.promise.as_ref();
+        let bound = promise.and_then(|p| p.abs_bounds.get(row_group).copied());
+        bound.unwrap_or(0.0)
+    }
+
     /// Compares one chunk.
     ///
     /// # Errors

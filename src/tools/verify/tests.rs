@@ -26,6 +26,7 @@ fn packed<'a>(
         schema: batches[0].schema(),
         promises,
         row_groups,
+        rows: RowsStand::InOrder,
         batches: batches.iter().cloned().map(Ok),
     }
 }
@@ -415,6 +416,7 @@ fn an_error_of_either_side_ends_the_comparison() {
     let table = |batches| PackedTable {
         schema: x.schema(),
         promises: vec![],
+        rows: RowsStand::InOrder,
         row_groups: vec![2],
         batches,
     };
@@ -424,6 +426,7 @@ fn an_error_of_either_side_ends_the_comparison() {
     let table = PackedTable {
         schema: x.schema(),
         promises: vec![],
+        rows: RowsStand::InOrder,
         row_groups: vec![2],
         batches: failing(),
     };
