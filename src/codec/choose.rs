@@ -1,7 +1,6 @@
 //! Choices made on a sample of a block: a small part of what coding the block costs.
 
 use super::element::{Element, Float};
-use super::encode::Quantum;
 use super::stream::{self, Effort};
 
 /// Consecutive values looked at together.
@@ -11,7 +10,7 @@ const RUN: usize = 512;
 const MAX_DELTA_ORDER: usize = 2;
 
 /// The order of differences that codes `quanta` shortest, by an estimate.
-pub(super) fn delta_order<Q: Quantum>(quanta: &[Q]) -> usize {
+pub(super) fn delta_order<Q: Element + Into<i64>>(quanta: &[Q]) -> usize {
     const RUNS: usize = 4;
     let mut runs: Vec<Vec<i64>> = runs(quanta, RUNS)
         .map(|run| run.iter().map(|quantum| (*quantum).into()).collect())
@@ -34,7 +33,7 @@ pub(super) fn delta_order<Q: Quantum>(quanta: &[Q]) -> usize {
 
 /// Whether the lossless form of `values`, judged by a sample of both forms, might be smaller than
 /// `quanta` and `outliers`.
-pub(super) fn lossless_may_be_smaller<F: Float, Q: Quantum>(
+pub(super) fn lossless_may_be_smaller<F: Float, Q: Element>(
     values: &[F],
     quanta: &[Q],
     order: usize,

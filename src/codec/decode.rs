@@ -6,7 +6,7 @@ use half::f16;
 use super::element::{Element, ElementType, Float};
 use super::payload::{self, Cursor, PayloadKind};
 use super::stream::{self, DECODE_CHUNK};
-use super::{CodecError, quantize};
+use super::{CodecError, pointwise, quantize};
 
 /// Decodes `payload` into `dst`, whose type and length must be those of the payload.
 ///
@@ -87,6 +87,12 @@ fn decode_quantized<F: Float>(
     n: usize,
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(), CodecError> {
+    if matches!(
+        kind,
+        PayloadKind::LogQuantized32 | PayloadKind::LogQuantized64
+    ) {
+        return pointwise::decode::<F>(kind, body, n, sink);
+    }
     let step = body.take(4)?;
     let step = quantize::step_from_bytes([step[0], step[1], step[2], step[3]]);
     let outliers = read_outliers::<F>(body, n)?;
@@ -109,7 +115,7 @@ fn decode_quantized<F: Float>(
     }
 }
 
-fn dequantize<F: Float, Q: Element>(
+pub(super) fn dequantize<F: Float, Q: Element>(
     body: &mut Cursor<'_>,
     n: usize,
     mut outliers: &[(usize, F)],
@@ -136,7 +142,10 @@ fn dequantize<F: Float, Q: Element>(
 }
 
 /// The outliers with their indices, ascending and below `n`.
-fn read_outliers<F: Float>(body: &mut Cursor<'_>, n: usize) -> Result<Vec<(usize, F)>, CodecError> {
+pub(super) fn read_outliers<F: Float>(
+    body: &mut Cursor<'_>,
+    n: usize,
+) -> Result<Vec<(usize, F)>, CodecError> {
     let count = body.varint()?;
     if count == 0 {
         return Ok(Vec::new());

@@ -87,7 +87,7 @@ pub fn encode_lossy<F: Float>(values: &[F], bound: f64) -> Result<EncodedBlock<F
     }
 }
 
-fn check_length(n: usize) -> Result<(), CodecError> {
+pub(super) fn check_length(n: usize) -> Result<(), CodecError> {
     if n > MAX_BLOCK_VALUES {
         Err(CodecError::TooLong(n))
     } else {
@@ -136,20 +136,7 @@ fn encode_quantized<F: Float, Q: Quantum>(
     };
     let mut payload = payload::start(header);
     payload.extend_from_slice(&quantize::step_to_bytes(step));
-    payload::write_varint(outliers.len() as u64, &mut payload);
-    if !outliers.is_empty() {
-        let bits: Vec<F::Bits> = outliers
-            .iter()
-            .map(|i| values[*i as usize].to_bits())
-            .collect();
-        let mut next = 0;
-        let gaps: Vec<u32> = outliers
-            .iter()
-            .map(|i| i - std::mem::replace(&mut next, i + 1))
-            .collect();
-        stream::write(&gaps, Effort::Delta(0), &mut payload);
-        stream::write(&bits, Effort::Delta(0), &mut payload);
-    }
+    write_outliers(values, &outliers, &mut payload);
     let order = choose::delta_order(&quanta);
     stream::write(&quanta, Effort::Delta(order), &mut payload);
     let block = EncodedBlock {
@@ -160,7 +147,37 @@ fn encode_quantized<F: Float, Q: Quantum>(
         min_max: summary.min_max,
         nans: summary.nans,
     };
-    if !choose::lossless_may_be_smaller(values, &quanta, order, outliers.len()) {
+    smaller(block, values, &quanta, order)
+}
+
+/// Appends the outliers of `values`: their number, places and bits.
+pub(super) fn write_outliers<F: Float>(values: &[F], outliers: &[u32], out: &mut Vec<u8>) {
+    payload::write_varint(outliers.len() as u64, out);
+    if outliers.is_empty() {
+        return;
+    }
+    let bits: Vec<F::Bits> = outliers
+        .iter()
+        .map(|i| values[*i as usize].to_bits())
+        .collect();
+    let mut next = 0;
+    let gaps: Vec<u32> = outliers
+        .iter()
+        .map(|i| i - std::mem::replace(&mut next, i + 1))
+        .collect();
+    stream::write(&gaps, Effort::Delta(0), out);
+    stream::write(&bits, Effort::Delta(0), out);
+}
+
+/// `block`, which holds `quanta` in differences of `order`, or the lossless form of `values` where
+/// that is smaller.
+pub(super) fn smaller<F: Float, Q: Element + Into<i64>>(
+    block: EncodedBlock<F>,
+    values: &[F],
+    quanta: &[Q],
+    order: usize,
+) -> Result<EncodedBlock<F>, CodecError> {
+    if !choose::lossless_may_be_smaller(values, quanta, order, block.outliers) {
         return Ok(block);
     }
     let exact = encode_exact(values)?;
@@ -229,14 +246,14 @@ fn quantize_all<F: Float, Q: Quantum>(values: &[F], bound: f64, step: f64) -> Qu
 
 /// The largest distance and the smallest and largest reconstruction of values that were kept.
 #[derive(Clone, Copy)]
-struct Extremes {
-    worst: f64,
-    min: f64,
-    max: f64,
+pub(super) struct Extremes {
+    pub(super) worst: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
 }
 
 impl Extremes {
-    const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         worst: 0.0,
         min: f64::INFINITY,
         max: f64::NEG_INFINITY,
@@ -244,7 +261,7 @@ impl Extremes {
 
     /// Comparisons rather than f64::min, which does not vectorize.
     #[inline(always)]
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.worst = if other.worst > self.worst {
             other.worst
         } else {
@@ -305,20 +322,20 @@ fn quantize_chunk<F: Float, Q: Quantum>(
 }
 
 /// Statistics of reconstructed values.
-struct Summary<T> {
-    min_max: Option<(T, T)>,
-    nans: usize,
+pub(super) struct Summary<T> {
+    pub(super) min_max: Option<(T, T)>,
+    pub(super) nans: usize,
 }
 
 impl<T: Element> Summary<T> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             min_max: None,
             nans: 0,
         }
     }
 
-    fn add(&mut self, x: T) {
+    pub(super) fn add(&mut self, x: T) {
         if x.is_nan() {
             self.nans += 1;
             return;

@@ -29,11 +29,16 @@ mod decode;
 mod element;
 mod encode;
 mod error;
+mod log_grid;
 mod payload;
+mod percentile;
+mod pointwise;
 mod quantize;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_bounds;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use decode::{decode, decode_bytes};
@@ -41,3 +46,5 @@ pub use element::{Element, ElementType, Float};
 pub use encode::{EncodedBlock, encode_exact, encode_lossy};
 pub use error::CodecError;
 pub use payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
+pub use percentile::{Percentile, quantile_range};
+pub use pointwise::encode_pointwise_rel;

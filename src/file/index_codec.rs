@@ -229,12 +229,7 @@ fn decode_blocks(input: &mut Input<'_>, file_len: u64, n: usize) -> Result<Vec<B
                 page_len: payload_lens[i].checked_add(overheads[i]).ok_or_else(cut)?,
                 payload_len: payload_lens[i],
                 checksum: u32::try_from(checksums[i]).map_err(|_| cut())?,
-                kind: match tags[i] & 15 {
-                    0 => PayloadKind::Exact,
-                    1 => PayloadKind::Quantized32,
-                    2 => PayloadKind::Quantized64,
-                    _ => return Err(cut()),
-                },
+                kind: PayloadKind::from_number(tags[i] & 15).ok_or_else(cut)?,
                 nulls: nulls[i],
                 nans: nans[i],
                 outliers: outliers[i],

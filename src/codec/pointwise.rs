@@ -1,0 +1,267 @@
+//! Blocks under a point-wise relative bound: logarithms on a uniform grid ([`LogGrid`]).
+//!
+//! ```text
+//! LogQuantized32,  step: upper half of an f64, 4 bytes LE
+//! LogQuantized64:  base: varint, zigzag
+//!                  outliers, as of other quantized kinds
+//!                  stream of i32 or i64: a code for each value; an outlier repeats the one before
+//! ```
+
+use super::decode::{dequantize, read_outliers};
+use super::element::{Element, Float};
+use super::encode::{Extremes, Summary, check_length, encode_exact, smaller, write_outliers};
+use super::log_grid::{self, LogGrid};
+use super::payload::{self, Cursor, PayloadHeader, PayloadKind};
+use super::stream::{self, Effort};
+use super::{CodecError, EncodedBlock, ErrorBound, choose, quantize};
+
+/// Integers that codes are stored as.
+trait Code: Element + Default + Into<i64> {
+    const KIND: PayloadKind;
+    fn from_f64(code: f64) -> Self;
+    fn to_f64(self) -> f64;
+}
+
+impl Code for i32 {
+    const KIND: PayloadKind = PayloadKind::LogQuantized32;
+    #[inline(always)]
+    fn from_f64(code: f64) -> i32 {
+        // Adding the rounder leaves an integer below 2^51 in the low bits, without a conversion
+        // that checks for NaN, which does not vectorize.
+        (code + quantize::ROUNDER).to_bits() as i32
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Code for i64 {
+    const KIND: PayloadKind = PayloadKind::LogQuantized64;
+    #[inline(always)]
+    fn from_f64(code: f64) -> i64 {
+        code as i64
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self as f64
+    }
+}
+
+/// Encodes so that every reconstruction x' of a value x keeps `|x - x'| <= ratio * |x|`; zeros,
+/// NaN payloads and infinities are kept bit-exactly, signs too.
+///
+/// Chooses the lossless form where that is smaller or the only one that keeps the bound, as it is
+/// for ratios near the spacing of the element type and below.
+///
+/// # Errors
+/// [`CodecError::TooLong`] for more than [`MAX_BLOCK_VALUES`](super::MAX_BLOCK_VALUES) values, and
+/// [`CodecError::InvalidBound`] unless `0 <= ratio < 1`.
+pub fn encode_pointwise_rel<F: Float>(
+    values: &[F],
+    ratio: f64,
+) -> Result<EncodedBlock<F>, CodecError> {
+    check_length(values.len())?;
+    ErrorBound::pointwise_rel(ratio)?;
+    let (least, largest) = magnitudes(values);
+    let grid = if least <= largest {
+        LogGrid::new::<F>(ratio, least)
+    } else {
+        // Nothing but zeros, NaN and infinities: any grid will do.
+        LogGrid::new::<F>(0.5, 1.0)
+    };
+    let Some(grid) = grid.filter(|_| ratio > 0.0) else {
+        return encode_exact(values);
+    };
+    let (_, highest) = grid.level(largest.max(least), 1.0 / grid.step);
+    if highest - grid.base < i64::from(i32::MAX - 1) {
+        encode_on::<F, i32>(values, ratio, grid)
+    } else {
+        encode_on::<F, i64>(values, ratio, grid)
+    }
+}
+
+/// The least and the largest finite magnitude above zero; infinity and 0 if there is none.
+fn magnitudes<F: Float>(values: &[F]) -> (f64, f64) {
+    values
+        .iter()
+        .fold((f64::INFINITY, 0.0), |(least, largest), x| {
+            let magnitude = x.to_f64().abs();
+            let counts = (magnitude > 0.0) & (magnitude < f64::INFINITY);
+            (
+                if counts & (magnitude < least) {
+                    magnitude
+                } else {
+                    least
+                },
+                if counts & (magnitude > largest) {
+                    magnitude
+                } else {
+                    largest
+                },
+            )
+        })
+}
+
+fn encode_on<F: Float, C: Code>(
+    values: &[F],
+    ratio: f64,
+    grid: LogGrid,
+) -> Result<EncodedBlock<F>, CodecError> {
+    let Coded {
+        codes,
+        outliers,
+        max_error,
+        summary,
+    } = code_all::<F, C>(values, ratio, grid);
+    let mut payload = payload::start(PayloadHeader {
+        kind: C::KIND,
+        element: F::TYPE,
+        n: values.len(),
+    });
+    payload.extend_from_slice(&quantize::step_to_bytes(grid.step));
+    payload::write_varint(zigzag(grid.base), &mut payload);
+    write_outliers(values, &outliers, &mut payload);
+    let order = choose::delta_order(&codes);
+    stream::write(&codes, Effort::Delta(order), &mut payload);
+    let block = EncodedBlock {
+        payload: payload::seal(payload),
+        kind: C::KIND,
+        outliers: outliers.len(),
+        max_error,
+        min_max: summary.min_max,
+        nans: summary.nans,
+    };
+    smaller(block, values, &codes, order)
+}
+
+struct Coded<F, C> {
+    codes: Vec<C>,
+    /// Indices, ascending.
+    outliers: Vec<u32>,
+    max_error: f64,
+    summary: Summary<F>,
+}
+
+/// Values coded at a time.
+const CHUNK: usize = 256;
+
+fn code_all<F: Float, C: Code>(values: &[F], ratio: f64, grid: LogGrid) -> Coded<F, C> {
+    let inverse_step = 1.0 / grid.step;
+    let mut codes = vec![C::default(); values.len()];
+    let mut outliers = Vec::new();
+    let mut kept = Extremes::NONE;
+    let mut distances = [0.0; CHUNK];
+    for (index, (values, codes)) in values
+        .chunks(CHUNK)
+        .zip(codes.chunks_mut(CHUNK))
+        .enumerate()
+    {
+        let distances = &mut distances[..values.len()];
+        let chunk = code_chunk(values, codes, distances, inverse_step, ratio, grid);
+        if chunk.worst < f64::INFINITY {
+            kept.add(chunk);
+            continue;
+        }
+        for (i, (worst, code)) in distances.iter().zip(codes).enumerate() {
+            if *worst < f64::INFINITY {
+                let y = grid.reconstruct::<F>(code.to_f64()).to_f64();
+                kept.add(Extremes {
+                    worst: *worst,
+                    min: y,
+                    max: y,
+                });
+            } else {
+                outliers.push((index * CHUNK + i) as u32);
+            }
+        }
+    }
+    let mut summary = Summary::new();
+    if kept.min <= kept.max {
+        summary.add(F::from_f64(kept.min));
+        summary.add(F::from_f64(kept.max));
+    }
+    for i in &outliers {
+        let i = *i as usize;
+        codes[i] = if i == 0 { C::default() } else { codes[i - 1] };
+        summary.add(values[i]);
+    }
+    Coded {
+        codes,
+        outliers,
+        max_error: kept.worst,
+        summary,
+    }
+}
+
+/// Codes up to [`CHUNK`] values, with the distance of each, infinite for what must be an outlier;
+/// the extremes hold, and their `worst` is finite, if there is none. Free of branches and in lanes,
+/// so that it vectorizes.
+fn code_chunk<F: Float, C: Code>(
+    values: &[F],
+    codes: &mut [C],
+    distances: &mut [f64],
+    inverse_step: f64,
+    ratio: f64,
+    grid: LogGrid,
+) -> Extremes {
+    const LANES: usize = 4;
+    let mut lanes = [Extremes::NONE; LANES];
+    let mut code = |x: F, to: &mut C, distance: &mut f64, lane: usize| {
+        let x = x.to_f64();
+        let code = C::from_f64(grid.code(x, inverse_step));
+        *to = code;
+        // By way of the code as it is stored: what does not fit it, shows.
+        let y = grid.reconstruct::<F>(code.to_f64()).to_f64();
+        *distance = log_grid::distance(x, y, ratio);
+        lanes[lane].add(Extremes {
+            worst: *distance,
+            min: y,
+            max: y,
+        });
+    };
+    let (groups, rest) = values.as_chunks::<LANES>();
+    let (to_groups, to_rest) = codes.as_chunks_mut::<LANES>();
+    let (distance_groups, distance_rest) = distances.as_chunks_mut::<LANES>();
+    for ((group, to), distances) in groups.iter().zip(to_groups).zip(distance_groups) {
+        for lane in 0..LANES {
+            code(group[lane], &mut to[lane], &mut distances[lane], lane);
+        }
+    }
+    for ((x, to), distance) in rest.iter().zip(to_rest).zip(distance_rest) {
+        code(*x, to, distance, 0);
+    }
+    lanes.into_iter().fold(Extremes::NONE, |mut all, lane| {
+        all.add(lane);
+        all
+    })
+}
+
+/// Reads the body of a payload of codes.
+pub(super) fn decode<F: Float>(
+    kind: PayloadKind,
+    body: &mut Cursor<'_>,
+    n: usize,
+    sink: &mut dyn FnMut(&[u8]),
+) -> Result<(), CodecError> {
+    let step = body.take(4)?;
+    let step = quantize::step_from_bytes([step[0], step[1], step[2], step[3]]);
+    let grid = LogGrid::stored(step, unzigzag(body.varint()? as u64));
+    let outliers = read_outliers::<F>(body, n)?;
+    if kind == PayloadKind::LogQuantized32 {
+        let value = |code: i32| grid.reconstruct(code.to_f64());
+        dequantize(body, n, &outliers, value, sink)
+    } else {
+        let value = |code: i64| grid.reconstruct(code.to_f64());
+        dequantize(body, n, &outliers, value, sink)
+    }
+}
+
+/// Small numbers of either sign as small ones: 0, -1, 1, -2.
+fn zigzag(x: i64) -> u64 {
+    ((x << 1) ^ (x >> 63)) as u64
+}
+
+fn unzigzag(x: u64) -> i64 {
+    (x >> 1) as i64 ^ -((x & 1) as i64)
+}
