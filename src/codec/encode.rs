@@ -69,14 +69,7 @@ pub fn encode_lossy<F: Float>(values: &[F], bound: f64) -> Result<EncodedBlock<F
             "{bound} is not an absolute error bound"
         )));
     }
-    let max_abs = values.iter().fold(0.0, |max, x| {
-        let magnitude = x.to_f64().abs();
-        if magnitude > max && magnitude < f64::INFINITY {
-            magnitude
-        } else {
-            max
-        }
-    });
+    let max_abs = largest(values);
     let Some(step) = quantize::step::<F>(bound, max_abs).filter(|_| bound > 0.0) else {
         return encode_exact(values);
     };
@@ -85,6 +78,18 @@ pub fn encode_lossy<F: Float>(values: &[F], bound: f64) -> Result<EncodedBlock<F
     } else {
         encode_quantized::<F, i64>(values, bound, step)
     }
+}
+
+/// The largest finite magnitude.
+pub(super) fn largest<F: Float>(values: &[F]) -> f64 {
+    values.iter().fold(0.0, |max, x| {
+        let magnitude = x.to_f64().abs();
+        if magnitude > max && magnitude < f64::INFINITY {
+            magnitude
+        } else {
+            max
+        }
+    })
 }
 
 pub(super) fn check_length(n: usize) -> Result<(), CodecError> {

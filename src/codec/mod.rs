@@ -34,6 +34,7 @@ mod payload;
 mod percentile;
 mod pointwise;
 mod quantize;
+mod squares;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -48,3 +49,4 @@ pub use error::CodecError;
 pub use payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
 pub use percentile::{Percentile, quantile_range};
 pub use pointwise::encode_pointwise_rel;
+pub use squares::{RmseTarget, Squares};

@@ -16,14 +16,14 @@ use parquet::file::properties::WriterProperties;
 use rayon::prelude::*;
 
 use crate::codec::{
-    EncodedBlock, ErrorBound, Float, PayloadKind, ValueRange, absolute_bound, encode_exact,
-    encode_lossy,
+    EncodedBlock, ErrorBound, Float, PayloadKind, Percentile, ValueRange, absolute_bound,
+    encode_exact, encode_lossy, encode_pointwise_rel, quantile_range,
 };
 
 use super::column::Values;
 use super::error::{FileError, Result};
 use super::index::{Block, Page, block_lengths};
-use super::{levels, page};
+use super::{levels, page, psnr};
 
 /// A packed column chunk, and what the index is to know of it.
 pub(super) struct PackedChunk {
@@ -31,13 +31,14 @@ pub(super) struct PackedChunk {
     pub(super) blocks: Vec<Block>,
     /// Of the finite values of this row group.
     pub(super) range: ValueRange,
-    pub(super) abs_bound: f64,
+    /// None for bounds that have none.
+    pub(super) abs_bound: Option<f64>,
     pub(super) max_error: f64,
 }
 
 /// Encodes the arrays of a packed column, one after another, in blocks of `block_rows`.
 ///
-/// A `rel` bound is relative to `declared_range`, or else to the range of these arrays.
+/// A bound that needs a range takes `declared_range`, or else that of these arrays.
 pub(super) fn packed_chunk(
     field: &FieldRef,
     arrays: &[ArrayRef],
@@ -47,7 +48,6 @@ pub(super) fn packed_chunk(
 ) -> Result<PackedChunk> {
     let array = concatenated(arrays)?;
     let range = finite_range(&array);
-    let abs_bound = absolute_bound(bound, declared_range.unwrap_or(range));
     let mut first = 0;
     let slices: Vec<ArrayRef> = block_lengths(array.len(), block_rows)
         .map(|rows| {
@@ -55,10 +55,23 @@ pub(super) fn packed_chunk(
             array.slice(first - rows, rows)
         })
         .collect();
-    let pages: Vec<EncodedPage> = slices
-        .into_par_iter()
-        .map(|block| packed_page(field, &block, abs_bound))
-        .collect::<Result<_>>()?;
+    let encode = |limit: Limit| -> Result<Vec<EncodedPage>> {
+        slices
+            .par_iter()
+            .map(|block| packed_page(field, block, limit))
+            .collect()
+    };
+    let reference = declared_range.unwrap_or_else(|| reference_range(bound, &array, range));
+    let abs_bound = absolute_bound(bound, reference);
+    let (pages, abs_bound) = match bound {
+        ErrorBound::PointwiseRel(ratio) => (encode(Limit::PointwiseRel(ratio))?, None),
+        ErrorBound::Psnr(_) => {
+            let encode = |bound| encode(Limit::Absolute(bound));
+            let (pages, bound) = psnr::fit(&slices, abs_bound, encode, EncodedPage::payload)?;
+            (pages, Some(bound))
+        }
+        _ => (encode(Limit::Absolute(abs_bound))?, Some(abs_bound)),
+    };
     Ok(PackedChunk {
         bytes: pages
             .iter()
@@ -84,6 +97,37 @@ fn concatenated(arrays: &[ArrayRef]) -> Result<ArrayRef> {
     }
 }
 
+/// What is asked of each value.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// The largest |x - x'|; 0 is lossless.
+    Absolute(f64),
+    /// The largest |x - x'| / |x|.
+    PointwiseRel(f64),
+}
+
+/// The range of these values that `bound` is relative to, given that of all finite ones.
+fn reference_range(bound: ErrorBound, array: &ArrayRef, range: ValueRange) -> ValueRange {
+    match bound {
+        ErrorBound::RobustRel { low, high, .. } => finite_quantiles(array, low, high),
+        _ => range,
+    }
+}
+
+/// The range between two quantiles of the finite values of a float array; empty for other types.
+pub fn finite_quantiles(array: &ArrayRef, low: Percentile, high: Percentile) -> ValueRange {
+    fn of<F: Float>(values: &[F], low: Percentile, high: Percentile) -> ValueRange {
+        let mut values = values.iter().map(|x| x.to_f64()).collect();
+        quantile_range(&mut values, low, high)
+    }
+    match Values::of(array.data_type(), &array.to_data()) {
+        Some(Values::F16(values)) => of(&values, low, high),
+        Some(Values::F32(values)) => of(&values, low, high),
+        Some(Values::F64(values)) => of(&values, low, high),
+        _ => ValueRange::EMPTY,
+    }
+}
+
 /// The range of the finite values of a float array; empty for other types.
 pub fn finite_range(array: &ArrayRef) -> ValueRange {
     fn of<F: Float>(values: &[F]) -> ValueRange {
@@ -106,12 +150,19 @@ struct EncodedPage {
     max_error: f64,
 }
 
-fn packed_page(field: &FieldRef, array: &ArrayRef, abs_bound: f64) -> Result<EncodedPage> {
+impl EncodedPage {
+    /// The payload, which is the last of a page; empty where all rows are null.
+    fn payload(&self) -> &[u8] {
+        &self.bytes[self.bytes.len() - self.block.payload_len..]
+    }
+}
+
+fn packed_page(field: &FieldRef, array: &ArrayRef, limit: Limit) -> Result<EncodedPage> {
     let data = array.to_data();
     let encoded = match Values::of(field.data_type(), &data) {
-        Some(Values::F16(values)) => Encoded::float(&values, abs_bound, |x| u64::from(x.to_bits())),
-        Some(Values::F32(values)) => Encoded::float(&values, abs_bound, |x| u64::from(x.to_bits())),
-        Some(Values::F64(values)) => Encoded::float(&values, abs_bound, f64::to_bits),
+        Some(Values::F16(values)) => Encoded::float(&values, limit, |x| u64::from(x.to_bits())),
+        Some(Values::F32(values)) => Encoded::float(&values, limit, |x| u64::from(x.to_bits())),
+        Some(Values::F64(values)) => Encoded::float(&values, limit, f64::to_bits),
         Some(Values::I32(values)) => Encoded::new(encode_exact(&values), |x| u64::from(x as u32)),
         Some(Values::U32(values)) => Encoded::new(encode_exact(&values), u64::from),
         Some(Values::I64(values)) => Encoded::new(encode_exact(&values), |x| x as u64),
@@ -185,11 +236,11 @@ impl Encoded {
         })
     }
 
-    fn float<F: Float>(values: &[F], abs_bound: f64, bits: impl Fn(F) -> u64) -> Result<Self> {
-        let block = if abs_bound > 0.0 {
-            encode_lossy(values, abs_bound)
-        } else {
-            encode_exact(values)
+    fn float<F: Float>(values: &[F], limit: Limit, bits: impl Fn(F) -> u64) -> Result<Self> {
+        let block = match limit {
+            Limit::Absolute(0.0) => encode_exact(values),
+            Limit::Absolute(bound) => encode_lossy(values, bound),
+            Limit::PointwiseRel(ratio) => encode_pointwise_rel(values, ratio),
         };
         Self::new(block, bits)
     }

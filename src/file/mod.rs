@@ -4,6 +4,7 @@
 //! Knows Arrow, Parquet and object stores, and the [codec](crate::codec) below; no SQL, no tools.
 
 mod atomic;
+mod bound_codec;
 mod column;
 mod encode;
 mod error;
@@ -17,6 +18,7 @@ mod open;
 mod options;
 mod page;
 mod plan;
+mod psnr;
 mod reader;
 mod report;
 mod seal;
@@ -31,7 +33,7 @@ mod writer;
 
 pub use atomic::AtomicFile;
 pub use column::{element_type, is_float, raw_bytes};
-pub use encode::finite_range;
+pub use encode::{finite_quantiles, finite_range};
 pub use error::{FileError, Result};
 pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 pub use layout::Layout;

@@ -100,20 +100,17 @@ fn packed(
     let metadata = reader.finish()?;
     let index = &sealed[..(index_end - seal.index_offset) as usize];
     Ok(Step::Done(Opened::Packed(Arc::new(layout(
-        &metadata,
-        index,
-        len,
-        seal.index_offset,
+        &metadata, index, len, seal,
     )?))))
 }
 
-/// The layout of a file of `len` bytes, from its footer and the bytes of its index, which starts at
-/// `data_end`. Writers call it too, so that what they finish can be opened.
+/// The layout of a file of `len` bytes, from its footer, its seal and the bytes of its index.
+/// Writers call it too, so that what they finish can be opened.
 pub(super) fn layout(
     metadata: &ParquetMetaData,
     index: &[u8],
     len: u64,
-    data_end: u64,
+    seal: seal::Seal,
 ) -> Result<Layout> {
     let row_groups = metadata
         .row_groups()
@@ -131,13 +128,14 @@ pub(super) fn layout(
         return Err(FileError::corrupt("more rows than can be counted"));
     }
     let shape = Shape {
+        version: seal.version,
         row_groups: &row_groups,
         fields: leaves.len(),
         leaves: &|field| leaves.get(field).copied().unwrap_or(0),
         file_len: len,
     };
     let index = index_codec::decode(index, &shape)?;
-    Layout::new(metadata, index, len, data_end)
+    Layout::new(metadata, index, len, seal.index_offset)
 }
 
 fn ordinary(len: u64, tail: &Bytes) -> Result<Step> {

@@ -14,12 +14,17 @@ pub(super) const KEY: &str = "tolerant";
 /// from an ordinary one.
 pub(super) const CREATED_BY: &str = "tolerant version";
 
-/// Names the format version of the file as a whole.
-const MARKER: &str = "TOLERANT1";
+/// Followed by the format version of the file as a whole, one digit.
+const MARKER: &str = "TOLERANT";
+
+/// The format version that this build writes. It reads all up to this.
+pub(super) const VERSION: u8 = 2;
 
 /// Where the block index lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seal {
+    /// The format version of the file.
+    pub(super) version: u8,
     pub(super) index_offset: u64,
     pub(super) index_len: u64,
 }
@@ -28,8 +33,8 @@ impl Seal {
     /// The entry's value, its checksum still zeros.
     pub(super) fn blank(self) -> String {
         format!(
-            "{MARKER} {:016x} {:016x} 00000000",
-            self.index_offset, self.index_len
+            "{MARKER}{} {:016x} {:016x} 00000000",
+            self.version, self.index_offset, self.index_len
         )
     }
 }
@@ -53,7 +58,14 @@ pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
     // As Thrift frames the value: field 2, a string of 52 bytes. Other text of a footer, such as a
     // column's name, may hold the marker too.
     let framed = [b"\x18\x34", MARKER.as_bytes()].concat();
-    let Some(at) = rfind(footer, &framed).map(|at| at + 2) else {
+    let version_of = |window: &[u8]| {
+        let version = window.strip_prefix(framed.as_slice())?[0].wrapping_sub(b'0');
+        (1..=VERSION).contains(&version).then_some(version)
+    };
+    let mut windows = footer.windows(framed.len() + 1).enumerate().rev();
+    let Some((at, version)) =
+        windows.find_map(|(at, window)| Some((at + framed.len() + 1, version_of(window)?)))
+    else {
         return Ok(None);
     };
     let digits = |start: usize| {
@@ -64,8 +76,9 @@ pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
             .ok_or_else(|| FileError::corrupt("the entry for the block index is damaged"))
     };
     Ok(Some(Seal {
-        index_offset: digits(MARKER.len() + 1)?,
-        index_len: digits(MARKER.len() + 18)?,
+        version,
+        index_offset: digits(1)?,
+        index_len: digits(18)?,
     }))
 }
 

@@ -187,6 +187,7 @@ impl<W: Write + Send> Writer<W> {
         };
         let mut tail = index_codec::encode(&index)?;
         let seal = Seal {
+            version: seal::VERSION,
             index_offset: self.position,
             index_len: tail.len() as u64,
         };
@@ -201,7 +202,7 @@ impl<W: Write + Send> Writer<W> {
         );
         let footer_offset = self.position + tail.len() as u64;
         // What cannot be opened must not be finished: a schema beyond what readers take, say.
-        open::layout(&metadata, &tail, footer_offset, self.position)
+        open::layout(&metadata, &tail, footer_offset, seal)
             .map_err(|error| error.at("this table cannot be packed"))?;
         tail.extend(footer::serialize(metadata, footer_offset)?);
         seal::close(&mut tail, seal)?;
@@ -368,10 +369,12 @@ impl Column {
                 index.range = declared.unwrap_or(self.range);
                 index.max_error = index.max_error.max(chunk.max_error);
                 // A bound that never changes is stored once.
-                if index.abs_bounds.is_empty()
-                    || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
-                {
-                    index.abs_bounds.push(chunk.abs_bound);
+                let varies = match index.bound {
+                    ErrorBound::Psnr(_) => true,
+                    bound => bound.needs_range() && declared.is_none(),
+                };
+                if index.abs_bounds.is_empty() || varies {
+                    index.abs_bounds.extend(chunk.abs_bound);
                 }
                 index.row_groups.push(std::mem::take(&mut chunk.blocks));
                 Ok(Chunk::Packed(chunk))
@@ -393,12 +396,12 @@ impl Column {
             match &self.state {
                 State::Packed { declared, index } => {
                     let bound = index.bound;
-                    let largest = index.abs_bounds.iter().copied().fold(0.0, f64::max);
+                    let largest = index.abs_bounds.iter().copied().reduce(f64::max);
                     let lossy = is_float(self.field.data_type()) && !bound.is_exact();
-                    let declared = declared.is_some() || !matches!(bound, ErrorBound::Rel(_));
+                    let declared = declared.is_some() || !bound.needs_range();
                     (
                         Some(bound),
-                        lossy.then_some(largest),
+                        largest.filter(|_| lossy),
                         index.max_error,
                         index.outliers(),
                         index.packed_bytes(),
