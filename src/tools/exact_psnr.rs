@@ -179,7 +179,10 @@ mod tests {
     fn squares(errors: &[f64]) -> SquareSum {
         let mut sum = SquareSum::default();
         for error in errors {
-            sum.add(&Distance::between(Dyadic::new(*error).unwrap(), Dyadic::ZERO));
+            sum.add(&Distance::between(
+                Dyadic::new(*error).unwrap(),
+                Dyadic::ZERO,
+            ));
         }
         sum
     }
@@ -224,7 +227,10 @@ mod tests {
         };
         for decibels in [5.0, 45.5, -5.0, 123.456, -99.9] {
             let expected = 10f64.powf(decibels / 10.0);
-            assert!((value(decibels) / expected - 1.0).abs() < 1e-13, "{decibels}");
+            assert!(
+                (value(decibels) / expected - 1.0).abs() < 1e-13,
+                "{decibels}"
+            );
         }
     }
 
@@ -233,7 +239,12 @@ mod tests {
         assert!(keeps_psnr(&squares(&[0.0, 0.0]), 1.0, 1.0, 1e300));
         assert!(!keeps_psnr(&squares(&[5e-324]), 1.0, 1.0, 60.0));
         assert!(!keeps_psnr(&squares(&[5e-324]), f64::MIN, f64::MAX, 1e5));
-        assert!(keeps_psnr(&squares(&[5e-324]), f64::MIN, f64::MAX, 12_000.0));
+        assert!(keeps_psnr(
+            &squares(&[5e-324]),
+            f64::MIN,
+            f64::MAX,
+            12_000.0
+        ));
         assert!(keeps_psnr(&squares(&[f64::MAX]), 0.0, 5e-324, -1e5));
         assert!(!keeps_psnr(&squares(&[f64::MAX]), 0.0, 5e-324, -12_000.0));
         assert!(!keeps_psnr(&squares(&[0.0]), 0.0, 1.0, f64::NAN));

@@ -125,7 +125,8 @@ fn packed_column(field: &Field, column: &PackedColumn, rows: u64) -> InspectedCo
     let lossy = column.bound != ErrorBound::Exact;
     InspectedColumn {
         bound: Some(column.bound.to_string()),
-        abs_bound: column.abs_bounds.iter().copied().reduce(f64::max),
+        abs_bound: (!matches!(column.bound, ErrorBound::PointwiseRel(_)))
+            .then(|| column.abs_bounds.iter().copied().fold(0.0, f64::max)),
         range: Some(column.range)
             .filter(|range: &ValueRange| !range.is_empty())
             .map(|range| [range.min, range.max]),

@@ -39,6 +39,8 @@ mod column;
 mod gathered;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_bounds;
 mod types;
 
 use column::{Chunk, ColumnCheck};

@@ -8,6 +8,7 @@ mod decompress;
 mod hostile;
 mod inputs;
 mod inspect;
+mod kinds;
 mod query;
 mod support;
 mod tables;
