@@ -14,7 +14,7 @@ use super::column::Values;
 use super::error::Result;
 
 /// Bounds tried on quantized values, and on encoded ones.
-const ESTIMATES: usize = 6;
+const ESTIMATES: usize = 8;
 const ENCODINGS: usize = 3;
 
 /// Encodes `blocks` with the largest absolute bound found that keeps the root mean square error of
@@ -51,10 +51,11 @@ pub(super) fn fit<P: Sync>(
     Ok((encode(rmse)?, rmse))
 }
 
-/// The largest bound tried that keeps the target when values are quantized with it.
+/// The largest bound tried that keeps the target when values are quantized with it: by the rule
+/// above, and by halving the interval between a bound that keeps the target and one that does not.
 fn estimated_bound(blocks: &[ArrayRef], target: &RmseTarget) -> f64 {
     let mut bound = (target.rmse() * 3f64.sqrt()).min(f64::MAX);
-    let mut kept = target.rmse();
+    let (mut kept, mut failed) = (target.rmse(), f64::INFINITY);
     for _ in 0..ESTIMATES {
         let squares = blocks
             .par_iter()
@@ -62,12 +63,19 @@ fn estimated_bound(blocks: &[ArrayRef], target: &RmseTarget) -> f64 {
             .reduce(Squares::default, Squares::plus);
         let load = target.load(squares);
         if load <= 1.0 {
-            kept = kept.max(bound);
+            kept = bound;
+        } else {
+            failed = bound;
         }
-        if (0.98..=1.0).contains(&load) {
+        if (0.98..=1.0).contains(&load) || failed <= kept * 1.002 {
             break;
         }
-        bound = next_bound(bound, load);
+        let next = next_bound(bound, load);
+        bound = if kept < next && next < failed * 0.999 {
+            next
+        } else {
+            kept + (failed.min(f64::MAX) - kept) / 2.0
+        };
     }
     kept
 }

@@ -116,16 +116,17 @@ impl Power {
         let x = (fixed_point(decibels)? * ln_10 / 10) >> PLACES;
         // Rounds down for either sign, so that the rest is at least 0 and less than ln(2).
         let whole: BigInt = if x < BigInt::ZERO {
-            -((-&x + &ln_2 - 1) / &ln_2)
+            let up: BigInt = (-&x + &ln_2 - 1u8) / &ln_2;
+            -up
         } else {
             &x / &ln_2
         };
         let mantissa = exp(&(x - &whole * ln_2));
         // The logarithms are wrong by less than 2^10 units in the last place, multiplied by at most
         // 20,000, and each of some 80 terms of the exponential by one more.
-        let upper = (mantissa + (BigInt::from(1) << 28)).into_parts().1;
+        let upper: BigInt = mantissa + (BigInt::from(1) << 28);
         Some(Self {
-            upper,
+            upper: upper.into_parts().1,
             exponent: i32::try_from(&whole).ok()? - PLACES,
             over: BigUint::from(1u8),
         })

@@ -225,7 +225,7 @@ fn signal_to_noise_ratios_are_met_and_not_much_more() {
     let table = table();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("packed.parquet");
-    for decibels in [20.0, 40.0, 60.0, 90.0] {
+    for decibels in [40.0, 60.0, 90.0] {
         let options = options(&table, ErrorBound::Psnr(decibels), Range::OfColumn);
         pack(&path, std::slice::from_ref(&table), options);
         let back = unpack(&path);
