@@ -120,7 +120,10 @@ fn encode_on<F: Float, C: Code>(
         n: values.len(),
     });
     payload.extend_from_slice(&quantize::step_to_bytes(grid.step));
-    payload::write_varint(zigzag(grid.base), &mut payload);
+    let (low, high) = span(&codes);
+    for number in [grid.base, low, high] {
+        payload::write_varint(zigzag(number), &mut payload);
+    }
     write_outliers(values, &outliers, &mut payload);
     let order = choose::delta_order(&codes);
     stream::write(&codes, Effort::Delta(order), &mut payload);
@@ -133,6 +136,17 @@ fn encode_on<F: Float, C: Code>(
         nans: summary.nans,
     };
     smaller(block, values, &codes, order)
+}
+
+/// The smallest and the largest code; zeros if there is none.
+fn span<C: Code>(codes: &[C]) -> (i64, i64) {
+    let codes = codes.iter().map(|code| (*code).into());
+    codes
+        .fold(None, |span, code: i64| match span {
+            None => Some((code, code)),
+            Some((low, high)) => Some((code.min(low), code.max(high))),
+        })
+        .unwrap_or((0, 0))
 }
 
 struct Coded<F, C> {
@@ -195,8 +209,8 @@ fn code_all<F: Float, C: Code>(values: &[F], ratio: f64, grid: LogGrid) -> Coded
 }
 
 /// Codes up to [`CHUNK`] values, with the distance of each, infinite for what must be an outlier;
-/// the extremes hold, and their `worst` is finite, if there is none. Free of branches and in lanes,
-/// so that it vectorizes.
+/// the extremes hold, and their `worst` is finite, if there is none. Step by step, each free of
+/// branches, so that all but the last vectorize.
 fn code_chunk<F: Float, C: Code>(
     values: &[F],
     codes: &mut [C],
@@ -205,36 +219,37 @@ fn code_chunk<F: Float, C: Code>(
     ratio: f64,
     grid: LogGrid,
 ) -> Extremes {
-    const LANES: usize = 4;
-    let mut lanes = [Extremes::NONE; LANES];
-    let mut code = |x: F, to: &mut C, distance: &mut f64, lane: usize| {
-        let x = x.to_f64();
-        let code = C::from_f64(grid.code(x, inverse_step));
-        *to = code;
-        // By way of the code as it is stored: what does not fit it, shows.
-        let y = grid.reconstruct::<F>(code.to_f64()).to_f64();
-        *distance = log_grid::distance(x, y, ratio);
-        lanes[lane].add(Extremes {
-            worst: *distance,
-            min: y,
-            max: y,
+    let mut exact = [0.0; CHUNK];
+    let mut stored = [0.0; CHUNK];
+    let (exact, stored) = (&mut exact[..values.len()], &mut stored[..values.len()]);
+    for (exact, x) in exact.iter_mut().zip(values) {
+        *exact = x.to_f64();
+    }
+    for (code, x) in stored.iter_mut().zip(&*exact) {
+        *code = grid.code(*x, inverse_step);
+    }
+    // By way of the code as it is stored: what does not fit it, shows.
+    for (to, code) in codes.iter_mut().zip(&*stored) {
+        *to = C::from_f64(*code);
+    }
+    for (code, from) in stored.iter_mut().zip(&*codes) {
+        *code = from.to_f64();
+    }
+    for code in &mut *stored {
+        *code = grid.reconstruct::<F>(*code).to_f64();
+    }
+    for ((distance, x), y) in distances.iter_mut().zip(&*exact).zip(&*stored) {
+        *distance = log_grid::distance(*x, *y, ratio);
+    }
+    let mut extremes = Extremes::NONE;
+    for (worst, y) in distances.iter().zip(&*stored) {
+        extremes.add(Extremes {
+            worst: *worst,
+            min: *y,
+            max: *y,
         });
-    };
-    let (groups, rest) = values.as_chunks::<LANES>();
-    let (to_groups, to_rest) = codes.as_chunks_mut::<LANES>();
-    let (distance_groups, distance_rest) = distances.as_chunks_mut::<LANES>();
-    for ((group, to), distances) in groups.iter().zip(to_groups).zip(distance_groups) {
-        for lane in 0..LANES {
-            code(group[lane], &mut to[lane], &mut distances[lane], lane);
-        }
     }
-    for ((x, to), distance) in rest.iter().zip(to_rest).zip(distance_rest) {
-        code(*x, to, distance, 0);
-    }
-    lanes.into_iter().fold(Extremes::NONE, |mut all, lane| {
-        all.add(lane);
-        all
-    })
+    extremes
 }
 
 /// Reads the body of a payload of codes.
@@ -246,14 +261,65 @@ pub(super) fn decode<F: Float>(
 ) -> Result<(), CodecError> {
     let step = body.take(4)?;
     let step = quantize::step_from_bytes([step[0], step[1], step[2], step[3]]);
-    let grid = LogGrid::stored(step, unzigzag(body.varint()? as u64));
+    let [base, low, high] = [body.varint()?, body.varint()?, body.varint()?].map(unzigzag);
+    let grid = LogGrid::stored(step, base);
     let outliers = read_outliers::<F>(body, n)?;
+    let table = Table::new(grid, low, high, n);
     if kind == PayloadKind::LogQuantized32 {
-        let value = |code: i32| grid.reconstruct(code.to_f64());
-        dequantize(body, n, &outliers, value, sink)
+        decode_codes::<F, i32>(grid, table, body, n, &outliers, sink)
     } else {
-        let value = |code: i64| grid.reconstruct(code.to_f64());
-        dequantize(body, n, &outliers, value, sink)
+        decode_codes::<F, i64>(grid, table, body, n, &outliers, sink)
+    }
+}
+
+fn decode_codes<F: Float, C: Code>(
+    grid: LogGrid,
+    table: Option<Table<F>>,
+    body: &mut Cursor<'_>,
+    n: usize,
+    outliers: &[(usize, F)],
+    sink: &mut dyn FnMut(&[u8]),
+) -> Result<(), CodecError> {
+    match table {
+        Some(table) => dequantize(body, n, outliers, |code: C| table.value(code.into()), sink),
+        None => dequantize(
+            body,
+            n,
+            outliers,
+            |code: C| grid.reconstruct(code.to_f64()),
+            sink,
+        ),
+    }
+}
+
+/// The values of all codes of a block, where they are few: looking up is several times faster than
+/// computing.
+struct Table<F> {
+    low: i64,
+    values: Vec<F>,
+}
+
+impl<F: Float> Table<F> {
+    /// None where a table does not pay for itself over `n` values.
+    fn new(grid: LogGrid, low: i64, high: i64, n: usize) -> Option<Self> {
+        const MAX_CODES: u64 = 1 << 15;
+        let codes = high
+            .checked_sub(low)?
+            .try_into()
+            .ok()
+            .filter(|codes: &u64| *codes < MAX_CODES && *codes < n as u64 / 4)?;
+        let value = |i| grid.reconstruct(low.wrapping_add(i as i64) as f64);
+        Some(Self {
+            low,
+            values: (0..=codes).map(value).collect(),
+        })
+    }
+
+    /// Codes outside the span, which only a forged payload can hold, are taken for its end.
+    #[inline(always)]
+    fn value(&self, code: i64) -> F {
+        let last = self.values.len() - 1;
+        self.values[(code.wrapping_sub(self.low) as u64).min(last as u64) as usize]
     }
 }
 
@@ -262,6 +328,7 @@ fn zigzag(x: i64) -> u64 {
     ((x << 1) ^ (x >> 63)) as u64
 }
 
-fn unzigzag(x: u64) -> i64 {
+fn unzigzag(x: usize) -> i64 {
+    let x = x as u64;
     (x >> 1) as i64 ^ -((x & 1) as i64)
 }
