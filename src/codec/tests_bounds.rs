@@ -263,3 +263,33 @@ fn quantiles_are_nearest_ranks() {
         Some(u64::MAX - 1)
     );
 }
+
+/// A block long enough for a table decodes to what short ones do, whose values are computed one by
+/// one: the grid is the same.
+#[test]
+fn tables_change_nothing() {
+    use rand::{Rng, SeedableRng};
+    let mut rng = rand::rngs::StdRng::seed_from_u64(2);
+    let mut value = || 10f32.powf(rng.random_range(-2.0..2.0)) * rng.random_range(-1.0..1.0f32);
+    let values: Vec<f32> = (0..6400).map(|_| value()).collect();
+    let decoded = |values: &[f32]| {
+        let block = check(values, 0.1);
+        assert_eq!(block.kind, PayloadKind::LogQuantized32);
+        let mut decoded = vec![0f32; values.len()];
+        decode(&block.payload, &mut decoded).unwrap();
+        decoded
+    };
+    let parts: Vec<f32> = values.chunks(64).flat_map(decoded).collect();
+    assert_eq!(parts, decoded(&values));
+}
+
+/// Fine grids over many orders of magnitude need codes of 64 bits.
+#[test]
+fn wide_codes() {
+    let values: Vec<f64> = (-3000..3000)
+        .map(|i| 10f64.powf(f64::from(i) / 10.0) * if i % 3 == 0 { -1.0 } else { 1.0 })
+        .collect();
+    let block = check(&values, 1e-9);
+    assert_eq!(block.kind, PayloadKind::LogQuantized64);
+    assert!(block.max_error > 0.0 && block.outliers == 0);
+}

@@ -95,7 +95,7 @@ impl Power {
     /// quotient of sums; it is enclosed to 2^-350 of itself, and a doubt as small as that counts
     /// against the promise.
     fn of_ten(decibels: f64) -> Option<Self> {
-        if !(decibels.abs() <= 20_000.0) {
+        if decibels.is_nan() || decibels.abs() > 20_000.0 {
             return None;
         }
         let exact = |upper: BigUint, over: BigUint| Self {
