@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::codec::ErrorBound;
+use crate::codec::{CodecError, ErrorBound};
 
 /// Error-bounded lossy compression of float tables, in Parquet files that SQL reads as ever.
 #[derive(Debug, Parser)]
@@ -42,7 +42,8 @@ Examples:
   tolerant compress train.csv -o train.parquet
   tolerant compress data/ 'more/*.parquet' -o all.parquet --rel 1e-2 --column label=exact
   tolerant compress train.parquet -o train.small.parquet --layout portable
-  tolerant compress sensors.arrow -o sensors.parquet --abs 0.05 --column temperature=abs:0.5 --json")]
+  tolerant compress sensors.arrow -o sensors.parquet --abs 0.05 --column temperature=abs:0.5 --json
+  tolerant compress field.parquet -o out.parquet --rel 1e-3@p1..p99 --column flux=pwrel:0.01 --column image=psnr:60")]
 pub struct Compress {
     /// Parquet, CSV or Arrow IPC files, globs or folders; all of one schema, joined in this order
     #[arg(value_name = "IN", required = true)]
@@ -50,13 +51,21 @@ pub struct Compress {
     /// The file to write; it appears complete or not at all
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
-    /// Bound of float columns, as a fraction of each column's value range [default: 0.001]
-    #[arg(long, value_name = "R", conflicts_with = "abs", allow_negative_numbers = true, value_parser = rel)]
+    /// Bound of float columns, as a fraction of each column's value range [default: 0.001]; R@p1..p99
+    /// for a fraction of the range between two percentiles, which a few outliers do not stretch
+    #[arg(long, value_name = "R", group = "bound", allow_negative_numbers = true, value_parser = rel)]
     pub rel: Option<ErrorBound>,
     /// Bound of float columns, in the columns' own unit
-    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = abs)]
+    #[arg(long, value_name = "E", group = "bound", allow_negative_numbers = true, value_parser = abs)]
     pub abs: Option<ErrorBound>,
-    /// Bound of one column: rel:R, abs:E or exact; may be given for several
+    /// Bound of float columns, as a fraction of each value; zeros and signs are kept
+    #[arg(long, value_name = "R", group = "bound", allow_negative_numbers = true, value_parser = pwrel)]
+    pub pwrel: Option<ErrorBound>,
+    /// Bound of float columns, as the least peak signal-to-noise ratio of each column, in decibels
+    #[arg(long, value_name = "D", group = "bound", allow_negative_numbers = true, value_parser = psnr)]
+    pub psnr: Option<ErrorBound>,
+    /// Bound of one column: rel:R, rel:R@p1..p99, abs:E, pwrel:R, psnr:D or exact; may be given for
+    /// several
     #[arg(long = "column", value_name = "NAME=BOUND", value_parser = column)]
     pub columns: Vec<(String, ErrorBound)>,
     /// The kind of file: packed is smallest and needs Tolerant to be read; portable is ordinary
@@ -173,7 +182,20 @@ pub struct Decompress {
 }
 
 fn rel(text: &str) -> Result<ErrorBound, String> {
+    if text.contains('@') {
+        return format!("rel:{text}")
+            .parse()
+            .map_err(|error: CodecError| error.to_string());
+    }
     ErrorBound::rel(number(text)?).map_err(|error| error.to_string())
+}
+
+fn pwrel(text: &str) -> Result<ErrorBound, String> {
+    ErrorBound::pointwise_rel(number(text)?).map_err(|error| error.to_string())
+}
+
+fn psnr(text: &str) -> Result<ErrorBound, String> {
+    ErrorBound::psnr(number(text)?).map_err(|error| error.to_string())
 }
 
 fn abs(text: &str) -> Result<ErrorBound, String> {
@@ -188,7 +210,7 @@ fn number(text: &str) -> Result<f64, String> {
 fn column(text: &str) -> Result<(String, ErrorBound), String> {
     let (name, bound) = text
         .rsplit_once('=')
-        .ok_or("write NAME=rel:R, NAME=abs:E or NAME=exact")?;
+        .ok_or("write NAME=BOUND: rel:R, rel:R@p1..p99, abs:E, pwrel:R, psnr:D or exact")?;
     let bound = bound
         .parse::<ErrorBound>()
         .map_err(|error| error.to_string())?;

@@ -105,7 +105,12 @@ fn run_compress(args: args::Compress) -> Result<u8> {
     let options = CompressOptions {
         inputs: args.inputs,
         output: args.output,
-        bound: args.rel.or(args.abs).unwrap_or(ErrorBound::DEFAULT),
+        bound: args
+            .rel
+            .or(args.abs)
+            .or(args.pwrel)
+            .or(args.psnr)
+            .unwrap_or(ErrorBound::DEFAULT),
         columns: args.columns,
         layout: match args.layout {
             args::Layout::Packed => FileLayout::Packed,
@@ -123,6 +128,7 @@ fn run_compress(args: args::Compress) -> Result<u8> {
     let report = compress(&options, &|Progress { phase, rows, total }| {
         bar.set_message(match phase {
             Phase::Ranges => "reading ranges",
+            Phase::Quantiles => "reading quantiles",
             Phase::Compressing => "compressing",
         });
         if let Some(total) = total {

@@ -119,7 +119,10 @@ impl<'a> CompressColumnJson<'a> {
             name: &column.name,
             data_type: column.data_type.to_string(),
             bound: column.bound.map(|bound| bound.to_string()),
-            abs_bound: column.bound.map(|_| column.abs_bound.unwrap_or(0.0)),
+            abs_bound: column
+                .bound
+                .filter(|bound| !matches!(bound, ErrorBound::PointwiseRel(_)))
+                .map(|_| column.abs_bound.unwrap_or(0.0)),
             max_error: column.max_error,
             outliers: column.outliers,
             raw_bytes: column.raw_bytes,
@@ -184,8 +187,7 @@ pub fn compress_table(report: &CompressReport) -> String {
         text += &row_order_line(order);
     }
     let own_ranges = |column: &&ColumnReport| {
-        matches!(column.bound, Some(ErrorBound::Rel(ratio)) if ratio > 0.0)
-            && !column.range_declared
+        column.bound.is_some_and(|bound| bound.needs_range()) && !column.range_declared
     };
     match written.columns.iter().filter(own_ranges).count() {
         0 => {}

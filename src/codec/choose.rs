@@ -1,7 +1,6 @@
 //! Choices made on a sample of a block: a small part of what coding the block costs.
 
 use super::element::{Element, Float};
-use super::integers::Quantum;
 use super::stream::{self, Delta};
 
 /// pco's level for samples: what counts is which is smaller.
@@ -14,7 +13,7 @@ const RUN: usize = 512;
 const MAX_DELTA_ORDER: usize = 2;
 
 /// The order of differences that codes `quanta` shortest, by an estimate.
-pub(super) fn delta_order<Q: Quantum>(quanta: &[Q]) -> usize {
+pub(super) fn delta_order<Q: Element + Into<i64>>(quanta: &[Q]) -> usize {
     const RUNS: usize = 4;
     let mut runs: Vec<Vec<i64>> = runs(quanta, RUNS)
         .map(|run| run.iter().map(|quantum| (*quantum).into()).collect())
@@ -37,7 +36,7 @@ pub(super) fn delta_order<Q: Quantum>(quanta: &[Q]) -> usize {
 
 /// Whether the lossless form of `values`, judged by a sample of both forms, might be smaller than
 /// `quanta` and the bytes of outliers.
-pub(super) fn lossless_may_be_smaller<F: Float, Q: Quantum>(
+pub(super) fn lossless_may_be_smaller<F: Float, Q: Element + Into<i64>>(
     values: &[F],
     quanta: &[Q],
     outlier_bytes: usize,

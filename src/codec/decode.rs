@@ -5,6 +5,7 @@ use half::f16;
 
 use super::element::{Element, ElementType, Float};
 use super::payload::{self, Cursor, PayloadKind};
+use super::pointwise::{self, Levels};
 use super::quantize::{self, Grid, PHASES};
 use super::stream::{self, DECODE_CHUNK};
 use super::{CodecError, coding};
@@ -41,7 +42,7 @@ pub fn decode_bytes(
     let (header, mut body) = open(payload, element, n)?;
     let sink = &mut |bytes: &[u8]| out.extend_from_slice(bytes);
     let integers = match header.kind {
-        PayloadKind::Grid32 | PayloadKind::Integers => {
+        PayloadKind::Grid32 | PayloadKind::Integers | PayloadKind::LogQuantized32 => {
             let form = Form::read(header.kind, element, &mut body, n)?;
             let mut integers = vec![0; n];
             coding::read(&mut body, references, &mut integers)?;
@@ -77,7 +78,7 @@ pub fn decode_integers(
 ) -> Result<Vec<i32>, CodecError> {
     let (header, mut body) = open(payload, element, n)?;
     match header.kind {
-        PayloadKind::Grid32 | PayloadKind::Integers => {
+        PayloadKind::Grid32 | PayloadKind::Integers | PayloadKind::LogQuantized32 => {
             Form::read(header.kind, element, &mut body, n)?;
             let mut integers = vec![0; n];
             coding::read(&mut body, references, &mut integers)?;
@@ -108,6 +109,7 @@ enum Form {
     Integers,
     /// The grid, and outliers with their indices: bits are zero-extended.
     Grid(Grid, Vec<(usize, u64)>),
+    Levels(Levels, Vec<(usize, u64)>),
 }
 
 impl Form {
@@ -120,16 +122,19 @@ impl Form {
         match (kind, element) {
             (PayloadKind::Integers, _) => Ok(Self::Integers),
             (_, ElementType::F16 | ElementType::F32 | ElementType::F64) => {
+                let outliers = |body: &mut Cursor<'_>| match element {
+                    ElementType::F64 => read_outliers::<f64>(body, n),
+                    _ => read_outliers::<f32>(body, n),
+                };
+                if kind == PayloadKind::LogQuantized32 {
+                    return Ok(Self::Levels(Levels::read(body)?, outliers(body)?));
+                }
                 let step = read_step(body)?;
                 let phase = body.byte()?;
                 if phase >= PHASES {
                     return Err(CodecError::corrupt(format!("phase {phase}")));
                 }
-                let outliers = match element {
-                    ElementType::F64 => read_outliers::<f64>(body, n)?,
-                    _ => read_outliers::<f32>(body, n)?,
-                };
-                Ok(Self::Grid(Grid { step, phase }, outliers))
+                Ok(Self::Grid(Grid { step, phase }, outliers(body)?))
             }
             _ => Err(CodecError::corrupt("quantized integers")),
         }
@@ -148,7 +153,7 @@ pub fn bytes_of_integers(
 ) -> Result<(), CodecError> {
     let (header, mut body) = open(payload, element, integers.len())?;
     match header.kind {
-        PayloadKind::Grid32 | PayloadKind::Integers => {
+        PayloadKind::Grid32 | PayloadKind::Integers | PayloadKind::LogQuantized32 => {
             let form = Form::read(header.kind, element, &mut body, integers.len())?;
             write_values(&form, element, integers, out)
         }
@@ -167,15 +172,13 @@ fn write_values(
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
     match (form, element) {
-        (Form::Grid(grid, outliers), ElementType::F16) => {
-            reconstruct::<f16>(*grid, outliers, integers, out);
-        }
-        (Form::Grid(grid, outliers), ElementType::F32) => {
-            reconstruct::<f32>(*grid, outliers, integers, out);
-        }
-        (Form::Grid(grid, outliers), ElementType::F64) => {
-            reconstruct::<f64>(*grid, outliers, integers, out);
-        }
+        (Form::Integers, _) => {}
+        (form, ElementType::F16) => return form.reconstruct::<f16>(integers, out),
+        (form, ElementType::F32) => return form.reconstruct::<f32>(integers, out),
+        (form, ElementType::F64) => return form.reconstruct::<f64>(integers, out),
+        _ => {}
+    }
+    match (form, element) {
         (Form::Integers, ElementType::I32) => from_integers::<i32>(integers, out)?,
         (Form::Integers, ElementType::U32) => from_integers::<u32>(integers, out)?,
         (Form::Integers, ElementType::I64) => from_integers::<i64>(integers, out)?,
@@ -185,28 +188,35 @@ fn write_values(
     Ok(())
 }
 
-fn reconstruct<F: Float>(
-    grid: Grid,
-    mut outliers: &[(usize, u64)],
-    integers: &[i32],
-    out: &mut Vec<u8>,
-) {
-    let mut values = [F::zeroed(); DECODE_CHUNK];
-    let mut start = 0;
-    for integers in integers.chunks(DECODE_CHUNK) {
-        for (value, integer) in values.iter_mut().zip(integers) {
-            *value = grid.reconstruct(f64::from(*integer));
+impl Form {
+    /// Appends the bytes of the values that `integers` stand for.
+    fn reconstruct<F: Float>(&self, integers: &[i32], out: &mut Vec<u8>) -> Result<(), CodecError> {
+        let start = out.len();
+        let outliers = match self {
+            Self::Integers => return Err(CodecError::corrupt("integers for floats")),
+            Self::Grid(grid, outliers) => {
+                let mut values = [F::zeroed(); DECODE_CHUNK];
+                for integers in integers.chunks(DECODE_CHUNK) {
+                    for (value, integer) in values.iter_mut().zip(integers) {
+                        *value = grid.reconstruct(f64::from(*integer));
+                    }
+                    out.extend_from_slice(bytemuck::cast_slice(&values[..integers.len()]));
+                }
+                outliers
+            }
+            Self::Levels(levels, outliers) => {
+                levels.each(integers, |value: F| {
+                    out.extend_from_slice(bytemuck::bytes_of(&value))
+                });
+                outliers
+            }
+        };
+        for (index, bits) in outliers {
+            let at = start + index * size_of::<F>();
+            let value = F::from_low_bits(*bits);
+            out[at..at + size_of::<F>()].copy_from_slice(bytemuck::bytes_of(&value));
         }
-        let end = start + integers.len();
-        while let Some(((index, bits), rest)) = outliers
-            .split_first()
-            .filter(|((index, _), _)| *index < end)
-        {
-            values[index - start] = F::from_low_bits(*bits);
-            outliers = rest;
-        }
-        out.extend_from_slice(bytemuck::cast_slice(&values[..integers.len()]));
-        start = end;
+        Ok(())
     }
 }
 
@@ -231,6 +241,9 @@ fn decode_one<F: Float>(
 ) -> Result<(), CodecError> {
     if kind == PayloadKind::Exact {
         return decode_exact::<F>(kind, body, n, sink);
+    }
+    if kind == PayloadKind::LogQuantized64 {
+        return pointwise::decode_64::<F>(body, n, sink);
     }
     let grid = Grid::at_zero(read_step(body)?);
     let outliers = read_outliers::<F>(body, n)?;
@@ -265,7 +278,7 @@ fn decode_exact<T: Element>(
     stream::read::<T>(body, n, |values| sink(bytemuck::cast_slice(values)))
 }
 
-fn dequantize<F: Float, Q: Element>(
+pub(super) fn dequantize<F: Float, Q: Element>(
     body: &mut Cursor<'_>,
     n: usize,
     mut outliers: &[(usize, u64)],
@@ -291,7 +304,7 @@ fn dequantize<F: Float, Q: Element>(
     })
 }
 
-fn read_step(body: &mut Cursor<'_>) -> Result<f64, CodecError> {
+pub(super) fn read_step(body: &mut Cursor<'_>) -> Result<f64, CodecError> {
     let step = body.take(4)?;
     Ok(quantize::step_from_bytes([
         step[0], step[1], step[2], step[3],
@@ -299,7 +312,7 @@ fn read_step(body: &mut Cursor<'_>) -> Result<f64, CodecError> {
 }
 
 /// The outliers' bits with their indices, ascending and below `n`.
-fn read_outliers<F: Float>(
+pub(super) fn read_outliers<F: Float>(
     body: &mut Cursor<'_>,
     n: usize,
 ) -> Result<Vec<(usize, u64)>, CodecError> {

@@ -8,6 +8,7 @@
 //!               coded integers: a quantum for each value; an outlier repeats the one before
 //! Quantized64:  step; outliers
 //!               stream of i64: a quantum for each value; an outlier repeats the one before
+//! LogQuantized32, LogQuantized64: see `pointwise`
 //!
 //! outliers:     number: varint
 //!               if any: stream of u32: gaps (first index, then distance to the one before, less 1)
@@ -17,7 +18,7 @@
 use super::coding;
 use super::effort::Effort;
 use super::element::{Element, ElementType, Float};
-use super::integers::{Quantized, Quantum, Summary, quantize_all};
+use super::integers::{Quantized, Summary, quantize_all};
 use super::payload::{self, MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
 use super::quantize::{self, Grid};
 use super::select::Plan;
@@ -41,24 +42,23 @@ pub struct EncodedBlock {
 }
 
 /// A block that is ready to be coded: what can be done before other columns are looked at.
-///
 pub struct Block {
-    element: ElementType,
-    form: Form,
-    outliers: usize,
-    /// Written.
-    outlier_bytes: Vec<u8>,
-    max_error: f64,
-    min_max: Option<(u64, u64)>,
-    nans: usize,
+    pub(super) element: ElementType,
+    pub(super) form: Form,
+    pub(super) outliers: usize,
+    pub(super) max_error: f64,
+    pub(super) min_max: Option<(u64, u64)>,
+    pub(super) nans: usize,
 }
 
-enum Form {
+pub(super) enum Form {
     /// Coded already, for nothing else would do.
     Done(EncodedBlock),
+    /// The values themselves.
     Integers(Vec<i32>),
-    Grid32(Grid, Vec<i32>),
-    Quantized64(Grid, Vec<i64>),
+    /// Integers that stand for the values, and what goes before them in the payload.
+    Coded32(PayloadKind, Vec<u8>, Vec<i32>),
+    Coded64(PayloadKind, Vec<u8>, Vec<i64>),
 }
 
 impl Block {
@@ -78,7 +78,6 @@ impl Block {
             element: T::TYPE,
             form,
             outliers: 0,
-            outlier_bytes: Vec::new(),
             max_error: 0.0,
             min_max: summary.bits(),
             nans: summary.nans,
@@ -89,8 +88,8 @@ impl Block {
     /// are not coded as integers of 32 bits.
     pub fn integers(&self) -> Option<&[i32]> {
         match &self.form {
-            Form::Integers(integers) | Form::Grid32(_, integers) => Some(integers),
-            Form::Done(_) | Form::Quantized64(..) => None,
+            Form::Integers(integers) | Form::Coded32(_, _, integers) => Some(integers),
+            Form::Done(_) | Form::Coded64(..) => None,
         }
     }
 
@@ -112,19 +111,16 @@ impl Block {
                 coding::write_exact(integers, plan, references, effort, &mut payload);
                 payload
             }
-            Form::Grid32(grid, integers) => {
+            Form::Coded32(_, head, integers) => {
                 let mut payload = start(integers.len());
-                payload.extend_from_slice(&quantize::step_to_bytes(grid.step));
-                payload.push(grid.phase);
-                payload.extend_from_slice(&self.outlier_bytes);
+                payload.extend_from_slice(head);
                 coding::write(integers, plan, references, effort, &mut payload);
                 payload
             }
-            Form::Quantized64(grid, quanta) => {
-                let mut payload = start(quanta.len());
-                payload.extend_from_slice(&quantize::step_to_bytes(grid.step));
-                payload.extend_from_slice(&self.outlier_bytes);
-                write_64(quanta, &mut payload);
+            Form::Coded64(_, head, integers) => {
+                let mut payload = start(integers.len());
+                payload.extend_from_slice(head);
+                write_64(integers, &mut payload);
                 payload
             }
         };
@@ -142,8 +138,7 @@ impl Block {
         match &self.form {
             Form::Done(block) => block.kind,
             Form::Integers(_) => PayloadKind::Integers,
-            Form::Grid32(..) => PayloadKind::Grid32,
-            Form::Quantized64(..) => PayloadKind::Quantized64,
+            Form::Coded32(kind, _, _) | Form::Coded64(kind, _, _) => *kind,
         }
     }
 
@@ -162,52 +157,62 @@ impl Block {
                 "{bound} is not an absolute error bound"
             )));
         }
+        let mut head = quantize::step_to_bytes(grid.step).to_vec();
         if grid.fits_32(values) {
             let quantized = quantize_all::<F, i32>(values, bound, grid);
-            let coded = |quanta: &[i32]| {
-                let mut out = Vec::new();
-                let plan = Plan::alone(Some(quanta), Effort::Balanced);
-                coding::write(quanta, &plan, &[], Effort::Balanced, &mut out);
-                // The phase.
-                out.len() + 1
-            };
-            Ok(Self::of(values, quantized, coded, |quanta| {
-                Form::Grid32(grid, quanta)
-            }))
+            head.push(grid.phase);
+            Ok(Self::of_32(PayloadKind::Grid32, head, values, quantized))
         } else {
-            let grid = Grid::at_zero(grid.step);
-            let quantized = quantize_all::<F, i64>(values, bound, grid);
-            let coded = |quanta: &[i64]| {
-                let mut out = Vec::new();
-                write_64(quanta, &mut out);
-                out.len()
-            };
-            Ok(Self::of(values, quantized, coded, |quanta| {
-                Form::Quantized64(grid, quanta)
-            }))
+            let quantized = quantize_all::<F, i64>(values, bound, grid.without_phase());
+            let kind = PayloadKind::Quantized64;
+            Ok(Self::of_64(kind, head, values, quantized))
         }
     }
 
-    /// The quantized form, or the lossless one where that is smaller.
-    fn of<F: Float, Q: Quantum>(
+    /// Values that integers of 32 bits stand for, or the lossless form where that is smaller.
+    pub(super) fn of_32<F: Float>(
+        kind: PayloadKind,
+        mut head: Vec<u8>,
         values: &[F],
+        quantized: Quantized<F, i32>,
+    ) -> Self {
+        write_outliers(values, &quantized.outliers, &mut head);
+        let coded = |quanta: &[i32]| {
+            let mut out = Vec::new();
+            let plan = Plan::alone(Some(quanta), Effort::Balanced);
+            coding::write(quanta, &plan, &[], Effort::Balanced, &mut out);
+            out.len()
+        };
+        let lossless = lossless(values, &quantized.quanta, head.len(), coded);
+        Self::with(quantized, lossless, |quanta| {
+            Form::Coded32(kind, head, quanta)
+        })
+    }
+
+    /// The same for integers of 64 bits.
+    pub(super) fn of_64<F: Float>(
+        kind: PayloadKind,
+        mut head: Vec<u8>,
+        values: &[F],
+        quantized: Quantized<F, i64>,
+    ) -> Self {
+        write_outliers(values, &quantized.outliers, &mut head);
+        let coded = |quanta: &[i64]| {
+            let mut out = Vec::new();
+            write_64(quanta, &mut out);
+            out.len()
+        };
+        let lossless = lossless(values, &quantized.quanta, head.len(), coded);
+        Self::with(quantized, lossless, |quanta| {
+            Form::Coded64(kind, head, quanta)
+        })
+    }
+
+    fn with<F: Float, Q>(
         quantized: Quantized<F, Q>,
-        coded: impl FnOnce(&[Q]) -> usize,
+        lossless: Option<EncodedBlock>,
         form: impl FnOnce(Vec<Q>) -> Form,
     ) -> Self {
-        let mut outlier_bytes = Vec::new();
-        write_outliers(values, &quantized.outliers, &mut outlier_bytes);
-        let beside = outlier_bytes.len() + STEP_BYTES;
-        let lossless = choose::lossless_may_be_smaller(values, &quantized.quanta, beside)
-            .then(|| {
-                let mut summary = Summary::new();
-                values.iter().for_each(|x| summary.add(*x));
-                exact_form(values, &summary)
-            })
-            .filter(|exact| {
-                let frame = payload::frame_len(values.len());
-                exact.payload.len() <= frame + coded(&quantized.quanta) + beside
-            });
         Self {
             element: F::TYPE,
             form: match lossless {
@@ -215,7 +220,6 @@ impl Block {
                 None => form(quantized.quanta),
             },
             outliers: quantized.outliers.len(),
-            outlier_bytes,
             max_error: quantized.max_error,
             min_max: quantized.summary.bits(),
             nans: quantized.summary.nans,
@@ -223,9 +227,25 @@ impl Block {
     }
 }
 
-const STEP_BYTES: usize = 4;
+/// The lossless form, where that is smaller than `quanta`, of which `coded` tells the length, with
+/// what goes before them.
+fn lossless<F: Float, Q: Element + Into<i64>>(
+    values: &[F],
+    quanta: &[Q],
+    head: usize,
+    coded: impl FnOnce(&[Q]) -> usize,
+) -> Option<EncodedBlock> {
+    if !choose::lossless_may_be_smaller(values, quanta, head) {
+        return None;
+    }
+    let mut summary = Summary::new();
+    values.iter().for_each(|x| summary.add(*x));
+    let exact = exact_form(values, &summary);
+    let smaller = exact.payload.len() <= payload::frame_len(values.len()) + head + coded(quanta);
+    smaller.then_some(exact)
+}
 
-fn write_64<Q: Quantum>(quanta: &[Q], out: &mut Vec<u8>) {
+fn write_64(quanta: &[i64], out: &mut Vec<u8>) {
     stream::write(quanta, Delta::Order(choose::delta_order(quanta)), out);
 }
 
@@ -293,7 +313,21 @@ pub fn encode_lossy<F: Float>(values: &[F], bound: f64) -> Result<EncodedBlock, 
     Ok(block.encode(&plan, &[], Effort::Balanced))
 }
 
-fn check_length(n: usize) -> Result<(), CodecError> {
+/// Encodes within a fraction of each value, without regard to other columns: see
+/// [`Block::pointwise`].
+///
+/// # Errors
+/// As [`Block::pointwise`].
+pub fn encode_pointwise_rel<F: Float>(
+    values: &[F],
+    ratio: f64,
+) -> Result<EncodedBlock, CodecError> {
+    let block = Block::pointwise(values, ratio)?;
+    let plan = Plan::alone(block.integers(), Effort::Balanced);
+    Ok(block.encode(&plan, &[], Effort::Balanced))
+}
+
+pub(super) fn check_length(n: usize) -> Result<(), CodecError> {
     if n > MAX_BLOCK_VALUES {
         Err(CodecError::TooLong(n))
     } else {

@@ -86,14 +86,14 @@ pub(super) fn quantize_all<F: Float, Q: Quantum>(
 
 /// The largest distance and the smallest and largest reconstruction of values that were kept.
 #[derive(Clone, Copy)]
-struct Extremes {
-    worst: f64,
-    min: f64,
-    max: f64,
+pub(super) struct Extremes {
+    pub(super) worst: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
 }
 
 impl Extremes {
-    const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         worst: 0.0,
         min: f64::INFINITY,
         max: f64::NEG_INFINITY,
@@ -101,7 +101,7 @@ impl Extremes {
 
     /// Comparisons rather than f64::min, which does not vectorize.
     #[inline(always)]
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.worst = if other.worst > self.worst {
             other.worst
         } else {

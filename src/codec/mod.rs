@@ -46,14 +46,20 @@ mod histogram;
 mod integers;
 mod interpolation;
 mod linear;
+mod log_grid;
 mod model;
 mod payload;
+mod percentile;
+mod pointwise;
 mod quantize;
 mod rans;
 mod select;
+mod squares;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_bounds;
 mod transform;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
@@ -63,8 +69,10 @@ pub use cover::{Cover, MAX_REPRESENTATIVES, cover, distinct, round};
 pub use decode::{bytes_of_integers, decode, decode_bytes, decode_integers};
 pub use effort::Effort;
 pub use element::{Element, ElementType, Float};
-pub use encode::{Block, EncodedBlock, encode_exact, encode_lossy};
+pub use encode::{Block, EncodedBlock, encode_exact, encode_lossy, encode_pointwise_rel};
 pub use error::CodecError;
 pub use payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
+pub use percentile::{Percentile, quantile_range};
 pub use quantize::Grid;
 pub use select::{Plan, Search, plan};
+pub use squares::{RmseTarget, Squares};

@@ -32,6 +32,27 @@ pub enum PayloadKind {
     Grid32 = 4,
     /// Integers, which may refer to other columns.
     Integers = 5,
+    /// Binary logarithms as multiples of a step, with signs, as 32-bit integers, and outliers;
+    /// integers may refer to other columns.
+    LogQuantized32 = 8,
+    /// Binary logarithms as multiples of a step, with signs, as 64-bit integers, and outliers.
+    LogQuantized64 = 9,
+}
+
+impl PayloadKind {
+    /// The kind of this number, as payloads and block indexes hold it.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Exact,
+            1 => Self::Quantized32,
+            2 => Self::Quantized64,
+            4 => Self::Grid32,
+            5 => Self::Integers,
+            8 => Self::LogQuantized32,
+            9 => Self::LogQuantized64,
+            _ => return None,
+        })
+    }
 }
 
 /// What a payload says of itself.
@@ -88,14 +109,8 @@ pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecE
         return Err(CodecError::UnknownVersion(version));
     }
     let tag = cursor.byte()?;
-    let kind = match tag >> 4 {
-        0 => PayloadKind::Exact,
-        1 => PayloadKind::Quantized32,
-        2 => PayloadKind::Quantized64,
-        4 => PayloadKind::Grid32,
-        5 => PayloadKind::Integers,
-        kind => return Err(CodecError::corrupt(format!("unknown kind {kind}"))),
-    };
+    let kind = PayloadKind::from_number(tag >> 4)
+        .ok_or_else(|| CodecError::corrupt(format!("unknown kind {}", tag >> 4)))?;
     let element = ElementType::ALL
         .into_iter()
         .find(|element| *element as u8 == tag & 15)

@@ -12,7 +12,7 @@ const MAX_QUANTUM: f64 = (1u64 << 51) as f64;
 
 /// Adding and subtracting this rounds an f64 below 2^51 to an integer, ties to even, without
 /// SSE4.1's rounding instruction, which a baseline x86-64 build cannot use.
-const ROUNDER: f64 = (3u64 << 51) as f64;
+pub(super) const ROUNDER: f64 = (3u64 << 51) as f64;
 
 /// Where reconstructions lie: `(q + phase / 16) * step` for integers q.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,7 +77,7 @@ pub(super) fn half_ulp<F: Float>(x: f64) -> f64 {
 }
 
 /// 2^exponent for exponents below 1024; 0 below the smallest subnormal.
-fn power_of_two(exponent: i32) -> f64 {
+pub(super) fn power_of_two(exponent: i32) -> f64 {
     match exponent {
         -1022.. => f64::from_bits(((exponent + 1023) as u64) << 52),
         -1074.. => f64::from_bits(1 << (exponent + 1074)),
@@ -86,7 +86,7 @@ fn power_of_two(exponent: i32) -> f64 {
 }
 
 /// Rounds down to the 21 significand bits that the format stores.
-fn truncate(step: f64) -> f64 {
+pub(super) fn truncate(step: f64) -> f64 {
     step_from_bytes(step_to_bytes(step))
 }
 

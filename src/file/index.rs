@@ -30,14 +30,15 @@ pub struct PackedColumn {
     pub element: ElementType,
     /// What was asked for.
     pub bound: ErrorBound,
-    /// Finite values only. The range that a `rel` bound is relative to if `range_declared`, else
-    /// the range seen over the file.
+    /// Finite values only. The range that a `rel` or `psnr` bound is relative to if
+    /// `range_declared` (that between two quantiles, if the bound is), else the range seen over the
+    /// file.
     pub range: ValueRange,
-    /// Whether the range was known beforehand. If not, a `rel` bound is relative to the range of
-    /// each row group, which is at most that of the column: the stricter promise.
+    /// Whether the range was known beforehand. If not, bounds are relative to the range of each row
+    /// group. But for ranges between quantiles that is at most the column's: the stricter promise.
     pub range_declared: bool,
     /// The largest |x - x'| allowed: one for the file, or one for each row group where those
-    /// differ. 0 is lossless.
+    /// differ. 0 is lossless. None for `pwrel`, which allows another to each value.
     pub abs_bounds: Vec<f64>,
     /// The largest |x - x'| found.
     pub max_error: f64,
@@ -54,7 +55,7 @@ impl PackedColumn {
         self.references.get(i).map_or(&[], Vec::as_slice)
     }
 
-    /// The absolute bound in force in row group `i`.
+    /// The absolute bound in force in row group `i`; 0 where there is none.
     pub fn abs_bound(&self, i: usize) -> f64 {
         self.abs_bounds
             .get(i)

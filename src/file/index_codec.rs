@@ -8,8 +8,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::convert::try_schema_from_flatbuffer_bytes;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 
-use crate::codec::{ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange};
+use crate::codec::{ElementType, MAX_BLOCK_VALUES, PayloadKind, ValueRange};
 
+use super::bound_codec;
 use super::column::element_type;
 use super::error::{FileError, Result};
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
@@ -31,9 +32,14 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.0.extend(
         packed
             .iter()
-            .map(|c| bound_tag(c.bound) | u8::from(c.range_declared) << 4),
+            .map(|c| bound_codec::kind(c.bound) | u8::from(c.range_declared) << 4),
     );
-    out.words(packed.iter().map(|c| bound_value(c.bound).to_bits()));
+    out.words(
+        packed
+            .iter()
+            .map(|c| bound_codec::number(c.bound).to_bits()),
+    );
+    bound_codec::encode_percentiles(packed.iter().map(|c| c.bound), &mut out);
     out.words(packed.iter().map(|c| c.range.min.to_bits()));
     out.words(packed.iter().map(|c| c.range.max.to_bits()));
     out.words(packed.iter().map(|c| c.max_error.to_bits()));
@@ -82,6 +88,8 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
 
 /// What the Parquet footer says of the table, and the index is laid out by.
 pub(super) struct Shape<'a> {
+    /// The format version of the file.
+    pub(super) version: u8,
     /// Rows of each row group.
     pub(super) row_groups: &'a [usize],
     /// Top-level fields of the Parquet schema.
@@ -90,8 +98,6 @@ pub(super) struct Shape<'a> {
     pub(super) leaves: &'a dyn Fn(usize) -> usize,
     /// Bytes of the file: what an index may hold is limited by it.
     pub(super) file_len: u64,
-    /// Of the format.
-    pub(super) version: u8,
 }
 
 /// The index from its bytes.
@@ -137,7 +143,7 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
         .collect();
     let mut packed = decode_packed(
         &mut input,
-        shape.file_len,
+        shape,
         elements.iter().flatten().copied(),
         &blocks_of,
     )?;
@@ -171,14 +177,16 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
 
 fn decode_packed(
     input: &mut Input<'_>,
-    file_len: u64,
+    shape: &Shape<'_>,
     elements: impl Iterator<Item = ElementType>,
     blocks_of: &[usize],
 ) -> Result<Vec<PackedColumn>> {
     let elements: Vec<ElementType> = elements.collect();
     let n = elements.len();
     let tags = input.bytes(n)?;
-    let bounds = input.words(n)?;
+    let numbers = input.words(n)?;
+    let kinds = tags.iter().map(|tag| tag & 15);
+    let bounds = bound_codec::decode(shape.version, kinds, &numbers, input)?;
     let mins = input.words(n)?;
     let maxs = input.words(n)?;
     let max_errors = input.words(n)?;
@@ -189,13 +197,17 @@ fn decode_packed(
         .map(f64::from_bits);
 
     let per_column = sum(blocks_of)?;
-    let mut blocks =
-        decode_blocks(input, file_len, n.checked_mul(per_column).ok_or_else(cut)?)?.into_iter();
+    let mut blocks = decode_blocks(
+        input,
+        shape.file_len,
+        n.checked_mul(per_column).ok_or_else(cut)?,
+    )?
+    .into_iter();
     (0..n)
         .map(|i| {
             Ok(PackedColumn {
                 element: elements[i],
-                bound: bound_from(tags[i] & 15, f64::from_bits(bounds[i]))?,
+                bound: bounds[i],
                 range: ValueRange {
                     min: f64::from_bits(mins[i]),
                     max: f64::from_bits(maxs[i]),
@@ -238,14 +250,7 @@ fn decode_blocks(input: &mut Input<'_>, file_len: u64, n: usize) -> Result<Vec<B
                 page_len: payload_lens[i].checked_add(overheads[i]).ok_or_else(cut)?,
                 payload_len: payload_lens[i],
                 checksum: u32::try_from(checksums[i]).map_err(|_| cut())?,
-                kind: match tags[i] & 15 {
-                    0 => PayloadKind::Exact,
-                    1 => PayloadKind::Quantized32,
-                    2 => PayloadKind::Quantized64,
-                    4 => PayloadKind::Grid32,
-                    5 => PayloadKind::Integers,
-                    _ => return Err(cut()),
-                },
+                kind: PayloadKind::from_number(tags[i] & 15).ok_or_else(cut)?,
                 nulls: nulls[i],
                 nans: nans[i],
                 outliers: outliers[i],
@@ -336,34 +341,6 @@ fn decode_references(
     Ok(())
 }
 
-fn bound_tag(bound: ErrorBound) -> u8 {
-    match bound {
-        ErrorBound::Exact => 0,
-        ErrorBound::Rel(_) => 1,
-        ErrorBound::Abs(_) => 2,
-    }
-}
-
-fn bound_value(bound: ErrorBound) -> f64 {
-    match bound {
-        ErrorBound::Exact => 0.0,
-        ErrorBound::Rel(value) | ErrorBound::Abs(value) => value,
-    }
-}
-
-fn bound_from(tag: u8, value: f64) -> Result<ErrorBound> {
-    Ok(match tag {
-        0 => ErrorBound::Exact,
-        1 => ErrorBound::rel(value)?,
-        2 => ErrorBound::abs(value)?,
-        _ => {
-            return Err(FileError::corrupt(format!(
-                "unknown kind of error bound {tag}"
-            )));
-        }
-    })
-}
-
 fn schema_to_ipc(schema: &Schema) -> Vec<u8> {
     let mut tracker = DictionaryTracker::new(true);
     let options = IpcWriteOptions::default();
@@ -379,7 +356,7 @@ fn schema_from_ipc(bytes: &[u8]) -> Result<Schema> {
         .map_err(|error| FileError::corrupt(format!("schema in the block index: {error}")))
 }
 
-fn cut() -> FileError {
+pub(super) fn cut() -> FileError {
     FileError::corrupt("block index does not fit the table")
 }
 
@@ -391,10 +368,10 @@ fn sum(counts: &[usize]) -> Result<usize> {
 }
 
 /// Arrays of numbers, written one after another.
-struct Arrays(Vec<u8>);
+pub(super) struct Arrays(Vec<u8>);
 
 impl Arrays {
-    fn varints(&mut self, values: impl IntoIterator<Item = usize>) {
+    pub(super) fn varints(&mut self, values: impl IntoIterator<Item = usize>) {
         values
             .into_iter()
             .for_each(|value| write_varint(value as u64, &mut self.0));
@@ -412,7 +389,7 @@ impl Arrays {
 
 /// The counterpart of [`Arrays`]. Lengths are checked against what is there before anything is
 /// allocated.
-struct Input<'a>(&'a [u8]);
+pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
     fn bytes(&mut self, n: usize) -> Result<&'a [u8]> {
@@ -421,7 +398,7 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
-    fn varints(&mut self, n: usize) -> Result<Vec<usize>> {
+    pub(super) fn varints(&mut self, n: usize) -> Result<Vec<usize>> {
         if n > self.0.len() {
             return Err(cut());
         }

@@ -5,6 +5,7 @@
 
 mod atomic;
 mod best_encoding;
+mod bound_codec;
 mod cache;
 mod check;
 mod column;
@@ -24,6 +25,7 @@ mod page;
 mod pages;
 mod plan;
 mod portable;
+mod psnr;
 mod reader;
 mod report;
 mod row_id;
@@ -50,7 +52,7 @@ pub use options::{
     DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, RowOrder, WriterOptions,
 };
 pub use order::{OrderMethod, RowOrderRecord, RowOrderReport};
-pub use packed::finite_range;
+pub use packed::{finite_quantiles, finite_range};
 pub use plan::Plan;
 pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};

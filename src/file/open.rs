@@ -103,7 +103,8 @@ fn packed(
     Ok(Step::Done(Opened::Packed(Arc::new(layout))))
 }
 
-/// The layout of a file of `len` bytes, from its footer and the bytes of its index. Writers call it too, so that what they finish can be opened.
+/// The layout of a file of `len` bytes, from its footer, its seal and the bytes of its index.
+/// Writers call it too, so that what they finish can be opened.
 pub(super) fn layout(
     metadata: &ParquetMetaData,
     index: &[u8],
@@ -126,11 +127,11 @@ pub(super) fn layout(
         return Err(FileError::corrupt("more rows than can be counted"));
     }
     let shape = Shape {
+        version: seal.version,
         row_groups: &row_groups,
         fields: leaves.len(),
         leaves: &|field| leaves.get(field).copied().unwrap_or(0),
         file_len: len,
-        version: seal.version,
     };
     let index = index_codec::decode(index, &shape)?;
     Layout::new(metadata, index, len, seal.index_offset)

@@ -72,10 +72,12 @@ impl WriterOptions {
         self
     }
 
-    /// The range of a column over *all* of its data, which `rel` bounds are relative to.
+    /// The range of a column over *all* of its data, which `rel` and `psnr` bounds are relative to;
+    /// for [`ErrorBound::RobustRel`], the range between its two quantiles.
     ///
-    /// Without it each row group takes its own range, which is the stricter promise. A value
-    /// outside the range given is kept within the same absolute bound.
+    /// Without it each row group takes its own range, which is the stricter promise (but between
+    /// quantiles, where a row group's range may also be the wider one). A value outside the range
+    /// given is kept within the same absolute bound.
     pub fn with_column_range(mut self, name: impl Into<String>, range: ValueRange) -> Self {
         self.column_ranges.insert(name.into(), range);
         self

@@ -10,13 +10,14 @@ use arrow::datatypes::FieldRef;
 use rayon::prelude::*;
 
 use crate::codec::{
-    ABSENT, Block, Effort, ErrorBound, Float, Grid, Plan, ValueRange, absolute_bound,
+    ABSENT, Block, Effort, ErrorBound, Float, Grid, Percentile, Plan, ValueRange, absolute_bound,
+    quantile_range,
 };
 
 use super::column::Values;
 use super::error::{FileError, Result};
 use super::index::{self, block_lengths};
-use super::{levels, page};
+use super::{levels, page, psnr};
 
 /// A packed column chunk, and what the index is to know of it.
 pub(super) struct PackedChunk {
@@ -34,14 +35,15 @@ pub(super) struct PreparedChunk {
     block_rows: usize,
     /// Of the finite values of this row group.
     pub(super) range: ValueRange,
-    pub(super) abs_bound: f64,
+    /// None for bounds that have none.
+    pub(super) abs_bound: Option<f64>,
 }
 
 impl PreparedChunk {
     /// Quantizes a column, in blocks of `block_rows`.
     ///
-    /// A `rel` bound is relative to `declared_range`, or else to the range of the array. `grid` is
-    /// one that [`grid`] gave for the same values, in whichever order.
+    /// A bound that needs a range takes `declared_range`, or else that of the array. `grid` is one
+    /// that [`grid`] gave for the same values, in whichever order.
     pub(super) fn new(
         array: ArrayRef,
         bound: ErrorBound,
@@ -50,12 +52,28 @@ impl PreparedChunk {
         grid: Option<Grid>,
     ) -> Result<Self> {
         let range = finite_range(&array);
-        let abs_bound = absolute_bound(bound, declared_range.unwrap_or(range));
-        let grid = grid.or_else(|| self::grid(&array, abs_bound));
-        let blocks = slices(&array, block_rows)
-            .into_par_iter()
-            .map(|slice| prepared_block(&slice, abs_bound, grid))
-            .collect::<Result<_>>()?;
+        let reference = declared_range.unwrap_or_else(|| reference_range(bound, &array, range));
+        let abs_bound = absolute_bound(bound, reference);
+        let slices = slices(&array, block_rows);
+        let prepare = |limit: Limit, grid: Option<Grid>| -> Result<Vec<Block>> {
+            slices
+                .par_iter()
+                .map(|slice| prepared_block(slice, limit, grid))
+                .collect()
+        };
+        let on_grid = |bound: f64, grid: Option<Grid>| {
+            let grid = grid.or_else(|| self::grid(&array, bound));
+            prepare(Limit::Absolute(bound), grid)
+        };
+        let (blocks, abs_bound) = match bound {
+            ErrorBound::PointwiseRel(ratio) => (prepare(Limit::Pointwise(ratio), None)?, None),
+            ErrorBound::Psnr(_) => {
+                let prepare = |bound| on_grid(bound, None);
+                let (blocks, bound) = psnr::fit(&slices, abs_bound, prepare)?;
+                (blocks, Some(bound))
+            }
+            _ => (on_grid(abs_bound, grid)?, Some(abs_bound)),
+        };
         Ok(Self {
             array,
             blocks,
@@ -171,18 +189,54 @@ pub fn finite_range(array: &ArrayRef) -> ValueRange {
     }
 }
 
-fn prepared_block(array: &ArrayRef, abs_bound: f64, grid: Option<Grid>) -> Result<Block> {
-    fn float<F: Float>(values: &[F], abs_bound: f64, grid: Option<Grid>) -> Result<Block> {
-        Ok(match grid {
-            Some(grid) => Block::lossy(values, abs_bound, grid)?,
-            None => Block::exact(values)?,
+/// What is asked of each value.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// The largest |x - x'|; 0 is lossless.
+    Absolute(f64),
+    /// The largest |x - x'| / |x|.
+    Pointwise(f64),
+}
+
+/// The range of these values that `bound` is relative to, given that of all finite ones.
+pub(super) fn reference_range(
+    bound: ErrorBound,
+    array: &ArrayRef,
+    range: ValueRange,
+) -> ValueRange {
+    match bound {
+        ErrorBound::RobustRel { low, high, .. } => finite_quantiles(array, low, high),
+        _ => range,
+    }
+}
+
+/// The range between two quantiles of the finite values of a float array; empty for other types.
+pub fn finite_quantiles(array: &ArrayRef, low: Percentile, high: Percentile) -> ValueRange {
+    fn of<F: Float>(values: &[F], low: Percentile, high: Percentile) -> ValueRange {
+        let mut values = values.iter().map(|x| x.to_f64()).collect();
+        quantile_range(&mut values, low, high)
+    }
+    match Values::of(array.data_type(), &array.to_data()) {
+        Some(Values::F16(values)) => of(&values, low, high),
+        Some(Values::F32(values)) => of(&values, low, high),
+        Some(Values::F64(values)) => of(&values, low, high),
+        _ => ValueRange::EMPTY,
+    }
+}
+
+fn prepared_block(array: &ArrayRef, limit: Limit, grid: Option<Grid>) -> Result<Block> {
+    fn float<F: Float>(values: &[F], limit: Limit, grid: Option<Grid>) -> Result<Block> {
+        Ok(match (limit, grid) {
+            (Limit::Pointwise(ratio), _) => Block::pointwise(values, ratio)?,
+            (Limit::Absolute(bound), Some(grid)) => Block::lossy(values, bound, grid)?,
+            (Limit::Absolute(_), None) => Block::exact(values)?,
         })
     }
     let data = array.to_data();
     match Values::of(array.data_type(), &data) {
-        Some(Values::F16(values)) => float(&values, abs_bound, grid),
-        Some(Values::F32(values)) => float(&values, abs_bound, grid),
-        Some(Values::F64(values)) => float(&values, abs_bound, grid),
+        Some(Values::F16(values)) => float(&values, limit, grid),
+        Some(Values::F32(values)) => float(&values, limit, grid),
+        Some(Values::F64(values)) => float(&values, limit, grid),
         Some(Values::I32(values)) => Ok(Block::exact(&values)?),
         Some(Values::U32(values)) => Ok(Block::exact(&values)?),
         Some(Values::I64(values)) => Ok(Block::exact(&values)?),

@@ -27,7 +27,7 @@ pub struct ColumnReport {
     pub data_type: DataType,
     /// None for a column of ordinary Parquet.
     pub bound: Option<ErrorBound>,
-    /// The largest |x - x'| allowed, over all row groups; None for lossless columns.
+    /// The largest |x - x'| allowed, over all row groups; None for lossless columns and `pwrel`.
     pub abs_bound: Option<f64>,
     /// Of the finite values seen; empty for columns that are not floats.
     pub range: ValueRange,

@@ -14,20 +14,16 @@ pub(super) const KEY: &str = "tolerant";
 /// from an ordinary one.
 pub(super) const CREATED_BY: &str = "tolerant version";
 
-/// The format version that this build writes, of the file as a whole.
+/// Followed by the format version of the file as a whole, one digit.
+const MARKER: &str = "TOLERANT";
+
+/// The format version that this build writes. It reads all up to this.
 pub(super) const VERSION: u8 = 2;
-
-/// The versions that it reads, the newest first.
-const VERSIONS: [u8; 2] = [2, 1];
-
-/// Names the format version.
-fn marker(version: u8) -> String {
-    format!("TOLERANT{version}")
-}
 
 /// Where the block index lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seal {
+    /// The format version of the file.
     pub(super) version: u8,
     pub(super) index_offset: u64,
     pub(super) index_len: u64,
@@ -37,10 +33,8 @@ impl Seal {
     /// The entry's value, its checksum still zeros.
     pub(super) fn blank(self) -> String {
         format!(
-            "{} {:016x} {:016x} 00000000",
-            marker(self.version),
-            self.index_offset,
-            self.index_len
+            "{MARKER}{} {:016x} {:016x} 00000000",
+            self.version, self.index_offset, self.index_len
         )
     }
 }
@@ -63,12 +57,15 @@ pub(super) fn close(tail: &mut [u8], seal: Seal) -> Result<()> {
 pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
     // As Thrift frames the value: field 2, a string of 52 bytes. Other text of a footer, such as a
     // column's name, may hold the marker too.
-    let found = VERSIONS.into_iter().find_map(|version| {
-        let marker = marker(version);
-        let framed = [b"\x18\x34", marker.as_bytes()].concat();
-        Some((version, rfind(footer, &framed)? + 2 + marker.len()))
-    });
-    let Some((version, at)) = found else {
+    let framed = [b"\x18\x34", MARKER.as_bytes()].concat();
+    let version_of = |window: &[u8]| {
+        let version = window.strip_prefix(framed.as_slice())?[0].wrapping_sub(b'0');
+        (1..=VERSION).contains(&version).then_some(version)
+    };
+    let mut windows = footer.windows(framed.len() + 1).enumerate().rev();
+    let Some((at, version)) =
+        windows.find_map(|(at, window)| Some((at + framed.len() + 1, version_of(window)?)))
+    else {
         return Ok(None);
     };
     let digits = |start: usize| {

@@ -41,7 +41,7 @@ fn parts() -> Parts {
 fn sealed(parts: &Parts, index: &[u8], end: &[u8]) -> Option<Bytes> {
     let index = zstd::bulk::compress(index, super::index_codec::ZSTD_LEVEL).unwrap();
     let new = Seal {
-        version: seal::VERSION,
+        version: parts.seal.version,
         index_offset: parts.data.len() as u64,
         index_len: index.len() as u64,
     };

@@ -492,10 +492,12 @@ impl Column {
         self.range = self.range.union(&chunk.range);
         index.range = declared.unwrap_or(self.range);
         // A bound that never changes is stored once.
-        if index.abs_bounds.is_empty()
-            || matches!((index.bound, *declared), (ErrorBound::Rel(_), None))
-        {
-            index.abs_bounds.push(chunk.abs_bound);
+        let varies = match index.bound {
+            ErrorBound::Psnr(_) => true,
+            bound => bound.needs_range() && declared.is_none(),
+        };
+        if index.abs_bounds.is_empty() || varies {
+            index.abs_bounds.extend(chunk.abs_bound);
         }
         Ok(Prepared::Packed(chunk))
     }
@@ -539,12 +541,12 @@ impl Column {
             match &self.state {
                 State::Packed { declared, index } => {
                     let bound = index.bound;
-                    let largest = index.abs_bounds.iter().copied().fold(0.0, f64::max);
+                    let largest = index.abs_bounds.iter().copied().reduce(f64::max);
                     let lossy = is_float(self.field.data_type()) && !bound.is_exact();
-                    let declared = declared.is_some() || !matches!(bound, ErrorBound::Rel(_));
+                    let declared = declared.is_some() || !bound.needs_range();
                     (
                         Some(bound),
-                        lossy.then_some(largest),
+                        largest.filter(|_| lossy),
                         index.max_error,
                         index.outliers(),
                         index.packed_bytes(),

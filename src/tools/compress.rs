@@ -17,7 +17,8 @@ use crate::file::{
 
 use super::error::{Result, ToolError};
 use super::input::{Input, TableFile};
-use super::{names, paths, ranges};
+use super::quantiles::Wanted;
+use super::{names, paths, quantiles, ranges};
 
 /// What to compress, into which file, and how closely.
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub struct Progress {
 pub enum Phase {
     /// Reading columns for their ranges, where the files do not declare them.
     Ranges,
+    /// Reading columns for their quantiles, in up to four passes.
+    Quantiles,
     Compressing,
 }
 
@@ -70,8 +73,9 @@ const READ_AHEAD: usize = 2;
 
 /// Compresses all inputs, one after the other, into one file.
 ///
-/// A `rel` bound is relative to the column's range over all inputs, as their statistics declare it
-/// or, where they do not, as a first pass over the data finds it.
+/// A `rel` or `psnr` bound is relative to the column's range over all inputs, as their statistics
+/// declare it or, where they do not, as a first pass over the data finds it. So is a range between
+/// quantiles, which takes one to four passes.
 ///
 /// # Errors
 /// When an input cannot be read, the inputs differ in schema, a bound names no column or one that
@@ -94,26 +98,25 @@ pub fn compress(
         .filter(|&column| ranges[column].is_none())
         .collect();
     if !unknown.is_empty() {
-        let rows = AtomicU64::new(0);
-        let found = ranges::read(&input, &unknown, &|read| {
-            let rows = rows.fetch_add(read, Ordering::Relaxed) + read;
-            progress(Progress {
-                phase: Phase::Ranges,
-                rows,
-                total: input.rows(),
-            });
-        })?;
+        let found = ranges::read(&input, &unknown, &counted(&input, Phase::Ranges, progress))?;
         unknown
             .iter()
             .zip(found)
             .for_each(|(&column, range)| ranges[column] = Some(range));
     }
 
+    let robust = robust_columns(&input, options);
+    let report = counted(&input, Phase::Quantiles, progress);
+    let found = quantiles::read(&input, &robust, &report)?;
+    let quantiles: Vec<(usize, ValueRange)> =
+        robust.iter().map(|wanted| wanted.0).zip(found).collect();
+
     let declared: Vec<(usize, ValueRange)> = relative
         .iter()
         .filter_map(|&column| Some((column, ranges[column]?)))
         .collect();
-    let (mut file, mut written) = write(&input, options, &declared, progress)?;
+    let all = [quantiles.as_slice(), declared.as_slice()].concat();
+    let (mut file, mut written) = write(&input, options, &all, progress)?;
     // Statistics are another program's word. Where the values do not bear them out, the promise
     // would be another than the one asked for: once more, with the ranges of the values.
     let seen: Vec<(usize, ValueRange)> = relative
@@ -127,7 +130,8 @@ pub fn compress(
     {
         tracing::warn!("an input's statistics do not match its values; compressing again");
         drop(file);
-        (file, written) = write(&input, options, &seen, progress)?;
+        let all = [quantiles.as_slice(), seen.as_slice()].concat();
+        (file, written) = write(&input, options, &all, progress)?;
     }
     file.commit()
         .map_err(|error| ToolError::file(&options.output, error))?;
@@ -137,20 +141,54 @@ pub fn compress(
     })
 }
 
-/// The float columns whose bound depends on their range.
+/// Adds up rows for `progress`.
+fn counted<'a>(
+    input: &'a Input,
+    phase: Phase,
+    progress: &'a (dyn Fn(Progress) + Sync),
+) -> impl Fn(u64) + Sync + 'a {
+    let rows = AtomicU64::new(0);
+    move |read| {
+        progress(Progress {
+            phase,
+            rows: rows.fetch_add(read, Ordering::Relaxed) + read,
+            total: input.rows(),
+        });
+    }
+}
+
+/// The float columns whose bound depends on their smallest and largest value.
 fn relative_columns(input: &Input, options: &CompressOptions) -> Vec<usize> {
-    let fields = input.schema().fields().iter().enumerate();
-    fields
-        .filter(|(_, field)| {
-            let own = options
-                .columns
-                .iter()
-                .find(|(name, _)| name == field.name());
-            let bound = own.map_or(options.bound, |(_, bound)| *bound);
-            is_float(field.data_type()) && matches!(bound, ErrorBound::Rel(_)) && !bound.is_exact()
-        })
-        .map(|(index, _)| index)
+    bounds_of_floats(input, options)
+        .filter(|(_, bound)| bound.needs_range())
+        .filter(|(_, bound)| !matches!(bound, ErrorBound::RobustRel { .. }))
+        .map(|(column, _)| column)
         .collect()
+}
+
+/// The float columns whose bound depends on quantiles.
+fn robust_columns(input: &Input, options: &CompressOptions) -> Vec<Wanted> {
+    bounds_of_floats(input, options)
+        .filter_map(|(column, bound)| match bound {
+            ErrorBound::RobustRel { low, high, .. } if !bound.is_exact() => {
+                Some((column, low, high))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn bounds_of_floats<'a>(
+    input: &'a Input,
+    options: &'a CompressOptions,
+) -> impl Iterator<Item = (usize, ErrorBound)> + 'a {
+    let fields = input.schema().fields().iter().enumerate();
+    let floats = fields.filter(|(_, field)| is_float(field.data_type()));
+    floats.map(|(index, field)| {
+        let mut own = options.columns.iter();
+        let own = own.find(|(name, _)| name == field.name());
+        (index, own.map_or(options.bound, |(_, bound)| *bound))
+    })
 }
 
 fn check_columns(input: &Input, columns: &[(String, ErrorBound)]) -> Result<()> {

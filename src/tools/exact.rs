@@ -37,6 +37,11 @@ impl Dyadic {
             Class::Nan | Class::Infinite => None,
         }
     }
+
+    /// Mantissa and exponent.
+    pub fn parts(self) -> (i64, i32) {
+        (self.mantissa, self.exponent)
+    }
 }
 
 /// What a bit pattern stands for.
@@ -127,8 +132,9 @@ pub struct Distance {
     exponent: i32,
 }
 
+/// The integer of a [`Distance`].
 #[derive(Debug, Clone)]
-enum Magnitude {
+pub enum Magnitude {
     Small(u128),
     Big(BigUint),
 }
@@ -164,13 +170,34 @@ impl Distance {
         }
     }
 
+    /// This distance is `magnitude() * 2^exponent()`.
+    pub fn magnitude(&self) -> &Magnitude {
+        &self.magnitude
+    }
+
+    pub fn exponent(&self) -> i32 {
+        self.exponent
+    }
+
     /// Whether this distance is larger than `|bound|`.
     #[inline]
     pub fn exceeds(&self, bound: Dyadic) -> bool {
-        let limit = bound.mantissa.unsigned_abs();
+        self.is_beyond(bound.mantissa.unsigned_abs().into(), bound.exponent)
+    }
+
+    /// Whether this distance is larger than `|ratio * x|`, a product of up to 106 bits.
+    #[inline]
+    pub fn exceeds_fraction(&self, ratio: Dyadic, x: Dyadic) -> bool {
+        let product =
+            u128::from(ratio.mantissa.unsigned_abs()) * u128::from(x.mantissa.unsigned_abs());
+        self.is_beyond(product, ratio.exponent + x.exponent)
+    }
+
+    #[inline]
+    fn is_beyond(&self, limit: u128, exponent: i32) -> bool {
         let ordering = match &self.magnitude {
-            Magnitude::Small(m) => compare(*m, self.exponent, limit.into(), bound.exponent),
-            Magnitude::Big(m) => compare_big(m, self.exponent, &limit.into(), bound.exponent),
+            Magnitude::Small(m) => compare(*m, self.exponent, limit, exponent),
+            Magnitude::Big(m) => compare_big(m, self.exponent, &limit.into(), exponent),
         };
         ordering == Ordering::Greater
     }
@@ -242,6 +269,29 @@ pub enum Verdict {
 /// `bound` is the absolute bound; with [`Dyadic::ZERO`] only identical bits are [`Verdict::Kept`].
 #[inline]
 pub fn judge<F: ExactFloat>(original: F, reconstructed: F, bound: Dyadic) -> (Verdict, f64) {
+    judge_by(original, reconstructed, |distance, _| {
+        distance.exceeds(bound)
+    })
+}
+
+/// As [`judge`], under `|x - x'| <= ratio * |x|`: zeros and, with `ratio < 1`, signs are kept.
+#[inline]
+pub fn judge_pointwise<F: ExactFloat>(
+    original: F,
+    reconstructed: F,
+    ratio: Dyadic,
+) -> (Verdict, f64) {
+    judge_by(original, reconstructed, |distance, x| {
+        distance.exceeds_fraction(ratio, x)
+    })
+}
+
+#[inline]
+fn judge_by<F: ExactFloat>(
+    original: F,
+    reconstructed: F,
+    exceeds: impl Fn(&Distance, Dyadic) -> bool,
+) -> (Verdict, f64) {
     if original.bits() == reconstructed.bits() {
         return (Verdict::Kept, 0.0);
     }
@@ -250,7 +300,7 @@ pub fn judge<F: ExactFloat>(original: F, reconstructed: F, bound: Dyadic) -> (Ve
         (Class::Infinite, _) | (_, Class::Infinite) => (Verdict::InfChanged, 0.0),
         (Class::Finite(a), Class::Finite(b)) => {
             let distance = Distance::between(a, b);
-            let verdict = if distance.exceeds(bound) {
+            let verdict = if exceeds(&distance, a) {
                 Verdict::BoundExceeded
             } else if original.is_negative_zero() || reconstructed.is_negative_zero() {
                 Verdict::SignedZeroChanged
@@ -279,7 +329,7 @@ fn compare(a: u128, a_exponent: i32, b: u128, b_exponent: i32) -> Ordering {
     })
 }
 
-fn compare_big(a: &BigUint, a_exponent: i32, b: &BigUint, b_exponent: i32) -> Ordering {
+pub(super) fn compare_big(a: &BigUint, a_exponent: i32, b: &BigUint, b_exponent: i32) -> Ordering {
     if a_exponent >= b_exponent {
         (a << (a_exponent - b_exponent)).cmp(b)
     } else {

@@ -39,9 +39,10 @@ pub struct InspectedColumn {
     pub nullable: bool,
     /// The bound asked for; `None` for columns stored as ordinary Parquet.
     pub bound: Option<String>,
-    /// The largest absolute bound over the row groups; 0 is lossless.
+    /// The largest absolute bound over the row groups; 0 is lossless. `None` for `pwrel`.
     pub abs_bound: Option<f64>,
-    /// Smallest and largest finite value of a packed column.
+    /// Smallest and largest finite value of a packed column; the two quantiles that its bound is
+    /// relative to, where they were known beforehand.
     pub range: Option<[f64; 2]>,
     /// Whether a `rel` bound is relative to the whole column's range; if not, each row group's
     /// own is used, which is the stricter promise.
@@ -138,13 +139,16 @@ fn packed_column(field: &Field, column: &PackedColumn, rows: u64) -> InspectedCo
             PayloadKind::Quantized64 => "quantized64",
             PayloadKind::Grid32 => "grid32",
             PayloadKind::Integers => "integers",
+            PayloadKind::LogQuantized32 => "log-quantized32",
+            PayloadKind::LogQuantized64 => "log-quantized64",
         };
         *codecs.entry(codec.to_string()).or_default() += 1;
     }
     let lossy = column.bound != ErrorBound::Exact;
     InspectedColumn {
         bound: Some(column.bound.to_string()),
-        abs_bound: Some(column.abs_bounds.iter().copied().fold(0.0, f64::max)),
+        abs_bound: (!matches!(column.bound, ErrorBound::PointwiseRel(_)))
+            .then(|| column.abs_bounds.iter().copied().fold(0.0, f64::max)),
         range: Some(column.range)
             .filter(|range: &ValueRange| !range.is_empty())
             .map(|range| [range.min, range.max]),

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use half::f16;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
@@ -79,6 +81,34 @@ pub(super) fn read(
     columns: &[usize],
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<ValueRange>> {
+    let ranges: Vec<Mutex<ValueRange>> = vec![ValueRange::EMPTY; columns.len()]
+        .into_iter()
+        .map(Mutex::new)
+        .collect();
+    for_each_batch(input, columns, |batch| {
+        ranges
+            .par_iter()
+            .zip(batch.columns())
+            .for_each(|(all, column)| {
+                let range = finite_range(column);
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                *all = all.union(&range);
+            });
+        progress(batch.num_rows() as u64);
+    })?;
+    Ok(ranges
+        .into_iter()
+        .map(|range| range.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect())
+}
+
+/// Reads `columns` (ascending), in parallel over files and row groups, and gives each batch to
+/// `visit`.
+pub(super) fn for_each_batch(
+    input: &Input,
+    columns: &[usize],
+    visit: impl Fn(RecordBatch) + Sync,
+) -> Result<()> {
     let parts = rayon::current_num_threads();
     let tasks: Vec<(usize, Range<usize>)> = input
         .files()
@@ -92,28 +122,10 @@ pub(super) fn read(
                 .map(move |start| (file, start..(start + step).min(groups)))
         })
         .collect();
-    let nothing = || vec![ValueRange::EMPTY; columns.len()];
-    let union = |mut all: Vec<ValueRange>, one: Vec<ValueRange>| {
-        all.iter_mut()
-            .zip(&one)
-            .for_each(|(all, one)| *all = all.union(one));
-        all
-    };
-    tasks
-        .into_par_iter()
-        .map(|(file, row_groups)| {
-            let mut ranges = nothing();
-            for batch in input.read(file, Some(columns), Some(row_groups))? {
-                let batch = batch?;
-                ranges
-                    .par_iter_mut()
-                    .zip(batch.columns())
-                    .for_each(|(range, column)| {
-                        *range = range.union(&finite_range(column));
-                    });
-                progress(batch.num_rows() as u64);
-            }
-            Ok(ranges)
-        })
-        .try_reduce(nothing, |all, one| Ok(union(all, one)))
+    tasks.into_par_iter().try_for_each(|(file, row_groups)| {
+        for batch in input.read(file, Some(columns), Some(row_groups))? {
+            visit(batch?);
+        }
+        Ok(())
+    })
 }

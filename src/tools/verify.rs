@@ -6,8 +6,10 @@
 //!
 //! - a finite number farther from the original than the absolute bound stored for its row group,
 //!   or, in an exact column, other bits;
+//! - under `pwrel`, a finite number farther from the original than that fraction of it;
 //! - a stored absolute bound larger than the one asked for, where a `rel` bound is taken over the
-//!   range of the *original*, found anew;
+//!   range of the *original*, or that between its quantiles, found anew;
+//! - a column whose signal-to-noise ratio, over the range of the original, is less than `psnr` asks;
 //! - a null that became a value or a value that became null;
 //! - a NaN or infinity with other bits, or a number that became one;
 //! - a -0.0 that became another number or another number that became -0.0 (+0.0 is a number like
@@ -42,6 +44,7 @@ use crate::file::{
 mod any_order;
 mod boxes;
 mod column;
+mod gathered;
 mod matching;
 mod partners;
 mod rows;
@@ -50,6 +53,8 @@ mod sides;
 mod tests;
 #[cfg(test)]
 mod tests_any_order;
+#[cfg(test)]
+mod tests_bounds;
 mod types;
 
 pub use any_order::RowsStand;
@@ -79,9 +84,9 @@ pub struct ColumnVerdict {
     pub name: String,
     #[serde(rename = "type")]
     pub data_type: String,
-    /// The bound asked for: `rel:R`, `abs:E` or `exact`.
+    /// The bound asked for, as [`ErrorBound`] is written.
     pub bound: String,
-    /// The largest absolute bound stored for a row group; None for exact columns.
+    /// The largest absolute bound stored for a row group; None for exact columns and `pwrel`.
     pub abs_bound: Option<f64>,
     /// Smallest and largest finite value of the original, for float columns.
     pub range: Option<[f64; 2]>,
@@ -116,9 +121,10 @@ pub struct FirstViolation {
 pub struct Promise {
     /// The bound asked for.
     pub bound: ErrorBound,
-    /// The absolute bound stored for each row group.
+    /// The absolute bound stored for each row group; none for `pwrel`.
     pub abs_bounds: Vec<f64>,
     /// Whether a `rel` bound is of the whole column's range; otherwise of each row group's own.
+    /// `psnr` is of the whole column either way.
     pub range_is_of_column: bool,
 }
 
@@ -197,7 +203,9 @@ fn promises(index: &Index) -> Vec<Option<Promise>> {
         IndexColumn::Ordinary(_) => None,
         IndexColumn::Packed(column) => Some(Promise {
             bound: column.bound,
+            // One that never changes is stored once.
             abs_bounds: (0..column.row_groups.len())
+                .filter(|_| !column.abs_bounds.is_empty())
                 .map(|i| column.abs_bound(i))
                 .collect(),
             range_is_of_column: column.range_declared,

@@ -4,9 +4,10 @@ use arrow::array::{Array, RecordBatch};
 use arrow::buffer::NullBuffer;
 use proptest::prelude::*;
 use tolerant::ErrorBound;
-use tolerant::file::{WriterOptions, finite_range};
+use tolerant::codec::Percentile;
+use tolerant::file::WriterOptions;
 
-use crate::hostile::{pack, unpack, verified};
+use crate::hostile::{pack, range_for, unpack, verified};
 use crate::values::{FAMILIES, Kind, family};
 
 pub fn bound() -> impl Strategy<Value = ErrorBound> {
@@ -14,6 +15,15 @@ pub fn bound() -> impl Strategy<Value = ErrorBound> {
         4 => (-15.0..0.0f64).prop_map(|exponent| ErrorBound::Rel(10f64.powf(exponent))),
         3 => (-320.0..308.0f64).prop_map(|exponent| ErrorBound::Abs(10f64.powf(exponent))),
         1 => Just(ErrorBound::Exact),
+        3 => (-15.0..0.0f64).prop_map(|exponent| ErrorBound::PointwiseRel(10f64.powf(exponent).min(0.9999))),
+        1 => (0.0..1.0f64).prop_map(ErrorBound::PointwiseRel),
+        2 => (-20.0..200.0f64).prop_map(ErrorBound::Psnr),
+        1 => (-14_000.0..14_000.0f64).prop_map(ErrorBound::Psnr),
+        2 => (-15.0..0.0f64, 0..100_000_000u32, 1..=100_000_000u32).prop_map(|(exponent, a, b)| {
+            let percentile = |millionths| Percentile::from_millionths(millionths).unwrap();
+            let (low, high) = if a < b { (a, b) } else { (b - 1, b) };
+            ErrorBound::robust_rel(10f64.powf(exponent), percentile(low), percentile(high)).unwrap()
+        }),
     ]
 }
 
@@ -100,7 +110,7 @@ proptest! {
             .with_block_rows(case.block_rows)
             .with_row_group_rows(case.block_rows * case.row_group_blocks);
         if case.declared {
-            options = options.with_column_range("x", finite_range(&column));
+            options = options.with_column_range("x", range_for(case.bound, &column));
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("packed.parquet");

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float64Type;
 use tolerant::ErrorBound;
-use tolerant::file::WriterOptions;
+use tolerant::codec::ValueRange;
+use tolerant::file::{WriterOptions, finite_quantiles, finite_range};
 use tolerant::tools::verify::{
     ColumnVerdict, PackedTable, Promise, RowsStand, VerifyReport, verify, verify_batches,
 };
 
-use crate::hostile::{pack, unpack};
+use crate::hostile::{pack, range_for, unpack, verified};
 
 const ROWS: usize = 1000;
 const NAN_AT: usize = 10;
@@ -172,4 +173,137 @@ fn another_original() {
     assert!(report.violations > ROWS as u64 / 2, "{report:?}");
     let report = verify(&schema, [Ok(original)].into_iter(), &path).unwrap();
     assert_eq!(report.violations, 0);
+}
+
+/// Packs x under `bound`, moves some of its values, and verifies with what the file says.
+fn verdict_under(bound: &str, x: &[f64], change: impl Fn(usize, f64, f64) -> f64) -> ColumnVerdict {
+    let bound: ErrorBound = bound.parse().unwrap();
+    let array: ArrayRef = Arc::new(Float64Array::from(x.to_vec()));
+    let original = RecordBatch::try_from_iter([("x", array.clone())]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packed.parquet");
+    let options = WriterOptions::new()
+        .with_bound(bound)
+        .with_column_range("x", range_for(bound, &array));
+    let written = pack(&path, std::slice::from_ref(&original), options);
+    assert_eq!(
+        verified(std::slice::from_ref(&original), &path).violations,
+        0
+    );
+    let back = unpack(&path);
+    let back = back.column(0).as_primitive::<Float64Type>();
+    let changed = x.iter().zip(back.values()).enumerate();
+    let changed: ArrayRef = Arc::new(Float64Array::from_iter_values(
+        changed.map(|(i, (x, y))| change(i, *x, *y)),
+    ));
+    let damaged = RecordBatch::try_from_iter([("x", changed)]).unwrap();
+    let packed = PackedTable {
+        schema: damaged.schema(),
+        promises: vec![Some(Promise {
+            bound,
+            abs_bounds: written.columns[0].abs_bound.into_iter().collect(),
+            range_is_of_column: true,
+        })],
+        row_groups: vec![x.len() as u64],
+        batches: [Ok(damaged)].into_iter(),
+    };
+    let schema = original.schema();
+    let report = verify_batches(&schema, [Ok(original)].into_iter(), packed);
+    report.unwrap().columns.remove(0)
+}
+
+fn wave() -> Vec<f64> {
+    let value = |i: usize| (i as f64 / 100.0).sin() * 10f64.powi((i % 7) as i32 - 3);
+    (0..ROWS).map(value).collect()
+}
+
+/// One ulp beyond a hundredth of the value, though the column's other values are larger by far;
+/// another sign; a zero that is no longer one, and a value that became zero.
+#[test]
+fn a_value_beyond_its_own_fraction() {
+    let mut x = wave();
+    x[5] = 0.0;
+    x[6] = -0.0;
+    x[7] = 1.0;
+    let kept = verdict_under("pwrel:0.25", &x, |_, _, y| y);
+    assert_eq!(kept.violations, 0);
+    assert!(kept.max_error > 0.0);
+    let at = |row: usize, value: f64| {
+        verdict_under("pwrel:0.25", &x, |i, _, y| if i == row { value } else { y })
+    };
+    assert_eq!(at(7, 1.25).violations, 0);
+    assert_eq!(at(7, 0.75).violations, 0);
+    let verdict = at(7, 1.25f64.next_up());
+    assert_eq!((verdict.violations, verdict.bound_exceeded), (1, 1));
+    assert_eq!(verdict.first_violation.unwrap().row, 7);
+    for (row, value) in [
+        (7, 0.75f64.next_down()),
+        (7, -1.0),
+        (7, 0.0),
+        (5, 5e-324),
+        (8, -x[8]),
+    ] {
+        let verdict = at(row, value);
+        assert_eq!(
+            (verdict.violations, verdict.bound_exceeded),
+            (1, 1),
+            "{row} {value}"
+        );
+    }
+    assert_eq!(at(5, -0.0).changed_signed_zeros, 1);
+    assert_eq!(at(6, 0.0).changed_signed_zeros, 1);
+    assert_eq!(at(7, f64::NAN).changed_nan, 1);
+}
+
+/// Every value within the absolute bound of the file, but their mean beyond what was promised.
+#[test]
+fn too_much_noise() {
+    let x = wave();
+    assert_eq!(verdict_under("psnr:40", &x, |_, _, y| y).violations, 0);
+    let original: ArrayRef = Arc::new(Float64Array::from(x.clone()));
+    let range = finite_range(&original);
+    let rmse = (range.max - range.min) / 100.0;
+    // Uniform errors of the target's own size: the ratio is 40 dB within rounding.
+    let shifted = |factor: f64| verdict_under("psnr:40", &x, move |_, x, _| x + rmse * factor);
+    assert_eq!(shifted(1.0 - 1e-9).violations, 0);
+    let verdict = shifted(1.0 + 1e-9);
+    assert_eq!((verdict.violations, verdict.bound_exceeded), (1, 0));
+    assert!(verdict.problem.unwrap().contains("psnr:40"));
+    // The absolute bound in the file holds for each value by itself.
+    let far = move |i, x, _| if i == 3 { x + 10.0 * rmse } else { x };
+    let verdict = verdict_under("psnr:40", &x, far);
+    assert_eq!((verdict.violations, verdict.bound_exceeded), (1, 1));
+}
+
+/// A bound taken from the whole range, where a range between quantiles was promised.
+#[test]
+fn a_range_stretched_by_outliers() {
+    let mut x: Vec<f64> = (0..ROWS).map(|i| i as f64 / ROWS as f64).collect();
+    x[3] = 1e6;
+    let original: ArrayRef = Arc::new(Float64Array::from(x));
+    let table = RecordBatch::try_from_iter([("x", original.clone())]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packed.parquet");
+    let bound: ErrorBound = "rel:0.01@p1..p99".parse().unwrap();
+    let violations = |range| {
+        let options = WriterOptions::new()
+            .with_bound(bound)
+            .with_column_range("x", range);
+        pack(&path, std::slice::from_ref(&table), options);
+        verified(std::slice::from_ref(&table), &path).violations
+    };
+    let ErrorBound::RobustRel { low, high, .. } = bound else {
+        panic!("{bound}")
+    };
+    let right = finite_quantiles(&original, low, high);
+    assert_eq!(violations(right), 0);
+    // One rank farther at one end.
+    assert_eq!(
+        violations(ValueRange {
+            max: right.max + 1.0 / ROWS as f64,
+            ..right
+        }),
+        1
+    );
+    assert_eq!(violations(finite_range(&original)), 1);
 }

@@ -5,8 +5,11 @@
 use std::time::Instant;
 
 use rayon::prelude::*;
-use tolerant::codec::{ErrorBound, ValueRange, absolute_bound, decode, encode_lossy};
-use tolerant::tools::exact::{Dyadic, Verdict, judge, keeps_ratio};
+use tolerant::codec::{
+    EncodedBlock, ErrorBound, ValueRange, absolute_bound, decode, encode_lossy,
+    encode_pointwise_rel,
+};
+use tolerant::tools::exact::{Dyadic, Verdict, judge, judge_pointwise, keeps_ratio};
 
 const BLOCK: u64 = 1 << 16;
 const BLOCKS: u64 = (1 << 32) / BLOCK;
@@ -50,7 +53,22 @@ impl Counts {
 }
 
 fn check_block(values: &[f32], bound: f64) -> Counts {
+    let exact_bound = Dyadic::new(bound).unwrap();
     let block = encode_lossy(values, bound).unwrap();
+    judged(values, &block, |x, y| judge(x, y, exact_bound))
+}
+
+fn check_pointwise(values: &[f32], ratio: f64) -> Counts {
+    let exact_ratio = Dyadic::new(ratio).unwrap();
+    let block = encode_pointwise_rel(values, ratio).unwrap();
+    judged(values, &block, |x, y| judge_pointwise(x, y, exact_ratio))
+}
+
+fn judged(
+    values: &[f32],
+    block: &EncodedBlock,
+    judge: impl Fn(f32, f32) -> (Verdict, f64),
+) -> Counts {
     let mut decoded = vec![0f32; values.len()];
     decode(&block.payload, &mut decoded).unwrap();
     let mut counts = Counts {
@@ -58,9 +76,8 @@ fn check_block(values: &[f32], bound: f64) -> Counts {
         payload_bytes: block.payload.len() as u64,
         ..Counts::default()
     };
-    let exact_bound = Dyadic::new(bound).unwrap();
     for (x, y) in values.iter().zip(&decoded) {
-        let (verdict, error) = judge(*x, *y, exact_bound);
+        let (verdict, error) = judge(*x, *y);
         counts.max_error = counts.max_error.max(error);
         counts.nans += u64::from(x.is_nan());
         match verdict {
@@ -87,6 +104,13 @@ fn run(bound: ErrorBound, multiplier: u32) {
     if let ErrorBound::Rel(ratio) = bound {
         assert!(keeps_ratio(abs_bound, ratio, range.min, range.max));
     }
+    run_all(&bound.to_string(), multiplier, |values| match bound {
+        ErrorBound::PointwiseRel(ratio) => check_pointwise(values, ratio),
+        _ => check_block(values, abs_bound),
+    });
+}
+
+fn run_all(what: &str, multiplier: u32, check: impl Fn(&[f32]) -> Counts + Sync) {
     let start = Instant::now();
     let counts = (0..BLOCKS)
         .into_par_iter()
@@ -95,11 +119,11 @@ fn run(bound: ErrorBound, multiplier: u32) {
             let values: Vec<f32> = (block * BLOCK..(block + 1) * BLOCK)
                 .map(|i| f32::from_bits(pattern(i)))
                 .collect();
-            check_block(&values, abs_bound)
+            check(&values)
         })
         .reduce(Counts::default, Counts::add);
     println!(
-        "{bound} = {abs_bound:e}, multiplier {multiplier}: {counts:?} in {:?}",
+        "{what}, multiplier {multiplier}: {counts:?} in {:?}",
         start.elapsed()
     );
     assert_eq!(counts.violations(), 0);
@@ -119,6 +143,13 @@ fn every_f32() {
     }
 }
 
+#[test]
+#[ignore = "minutes: all 2^32 values, twice"]
+fn every_f32_keeps_its_own_fraction() {
+    run(ErrorBound::PointwiseRel(1e-2), 1);
+    run(ErrorBound::PointwiseRel(1e-3), 0x9e37_79b1);
+}
+
 /// The same on every 1,024th block, at each run of the tests.
 #[test]
 fn some_of_every_f32() {
@@ -128,6 +159,8 @@ fn some_of_every_f32() {
                 .map(|i| f32::from_bits(i as u32))
                 .collect();
             assert_eq!(check_block(&values, bound).violations(), 0);
+            let ratio = if bound > 1.0 { 0.3 } else { bound };
+            assert_eq!(check_pointwise(&values, ratio).violations(), 0);
         }
     }
 }

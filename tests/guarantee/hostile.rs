@@ -4,9 +4,13 @@
 use std::fs::File;
 use std::path::Path;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::Float64Type;
 use tolerant::ErrorBound;
-use tolerant::file::{ReaderBuilder, WriteReport, Writer, WriterOptions, finite_range};
+use tolerant::codec::ValueRange;
+use tolerant::file::{
+    ReaderBuilder, WriteReport, Writer, WriterOptions, finite_quantiles, finite_range,
+};
 use tolerant::tools::verify::{VerifyReport, verify};
 
 use crate::values::{FAMILIES, Kind, NULL_PATTERNS, family, nulls};
@@ -69,10 +73,46 @@ pub fn options(table: &RecordBatch, bound: ErrorBound, range: Range) -> WriterOp
         .with_row_group_rows(ROW_GROUP_ROWS);
     if range == Range::OfColumn {
         for (field, column) in table.schema().fields().iter().zip(table.columns()) {
-            options = options.with_column_range(field.name(), finite_range(column));
+            options = options.with_column_range(field.name(), range_for(bound, column));
         }
     }
     options
+}
+
+/// The range of a whole column that a bound is relative to.
+pub fn range_for(bound: ErrorBound, column: &ArrayRef) -> ValueRange {
+    match bound {
+        ErrorBound::RobustRel { low, high, .. } => finite_quantiles(column, low, high),
+        _ => finite_range(column),
+    }
+}
+
+/// Bounds of the kinds beyond rel and abs, from the finest to the coarsest.
+fn other_bounds() -> Vec<ErrorBound> {
+    let words = [
+        "pwrel:0",
+        "pwrel:5e-324",
+        "pwrel:1e-12",
+        "pwrel:1e-7",
+        "pwrel:1e-3",
+        "pwrel:0.1",
+        "pwrel:0.5",
+        "pwrel:0.9999999999999999",
+        "psnr:7000",
+        "psnr:6150",
+        "psnr:300",
+        "psnr:60",
+        "psnr:33.3",
+        "psnr:0",
+        "psnr:-40",
+        "psnr:-1e5",
+        "rel:0@p1..p99",
+        "rel:1e-3@p1..p99",
+        "rel:0.1@p0..p100",
+        "rel:1@p49.9..p50.1",
+        "rel:0.01@p0.000001..p99.999999",
+    ];
+    words.map(|word| word.parse().unwrap()).to_vec()
 }
 
 #[test]
@@ -83,7 +123,8 @@ fn hostile_values_keep_every_bound() {
     let rel = [0.0, 1e-12, 1e-7, 1e-3, 1e-1, 1.0].map(ErrorBound::Rel);
     let abs = [5e-324, 1e-40, 1e-3, 1.0, 1e30, f64::MAX].map(ErrorBound::Abs);
     let mut judged = 0;
-    for bound in rel.into_iter().chain(abs).chain([ErrorBound::Exact]) {
+    let all = rel.into_iter().chain(abs).chain([ErrorBound::Exact]);
+    for bound in all.chain(other_bounds()) {
         for range in [Range::OfColumn, Range::OfRowGroup] {
             let written = pack(
                 &path,
@@ -110,6 +151,114 @@ fn hostile_values_keep_every_bound() {
         }
     }
     println!("{judged} columns of {ROWS} values: 0 violations");
+}
+
+/// The bounds that follow from the values are used up as well, not only kept.
+#[test]
+fn other_bounds_are_used() {
+    let table = table();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packed.parquet");
+    for (bound, names) in [
+        (
+            "pwrel:0.1",
+            vec![
+                "smooth",
+                "normal",
+                "nan_bits",
+                "inf",
+                "heavy_tail",
+                "integers",
+                "huge_and_tiny",
+            ],
+        ),
+        (
+            "psnr:30",
+            vec![
+                "smooth",
+                "normal",
+                "nan_bits",
+                "inf",
+                "integers",
+                "overflowing_range",
+            ],
+        ),
+        (
+            "rel:0.1@p1..p99",
+            vec![
+                "smooth",
+                "normal",
+                "nan_bits",
+                "inf",
+                "inf_first",
+                "integers",
+            ],
+        ),
+    ] {
+        let options = options(&table, bound.parse().unwrap(), Range::OfColumn);
+        let options = options
+            .with_block_rows(1 << 16)
+            .with_row_group_rows(1 << 16);
+        let written = pack(&path, std::slice::from_ref(&table), options);
+        for name in names {
+            for kind in Kind::ALL {
+                let full = format!("{name}/{kind:?}/none");
+                let column = written.columns.iter().find(|c| c.name == full).unwrap();
+                assert!(
+                    column.max_error > 0.0,
+                    "{bound} {full} was stored losslessly"
+                );
+                let least = if kind == Kind::F16 { 1.2 } else { 2.0 };
+                assert!(
+                    column.packed_bytes as f64 * least < column.raw_bytes as f64,
+                    "{bound} {full}: {column:?}"
+                );
+            }
+        }
+    }
+}
+
+/// A signal-to-noise ratio is promised of the mean: single values may be farther away, and the
+/// ratio is met to a fraction of a decibel.
+#[test]
+fn signal_to_noise_ratios_are_met_and_not_much_more() {
+    let table = table();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packed.parquet");
+    for decibels in [40.0, 60.0, 90.0] {
+        let options = options(&table, ErrorBound::Psnr(decibels), Range::OfColumn);
+        pack(&path, std::slice::from_ref(&table), options);
+        let back = unpack(&path);
+        for name in [
+            "smooth/F64/none",
+            "normal/F64/none",
+            "normal/F64/alternating",
+            "integers/F64/none",
+        ] {
+            let (x, y) = (
+                table.column_by_name(name).unwrap(),
+                back.column_by_name(name).unwrap(),
+            );
+            let range = finite_range(x);
+            let (x, y) = (
+                x.as_primitive::<Float64Type>(),
+                y.as_primitive::<Float64Type>(),
+            );
+            let errors: Vec<f64> = x.iter().zip(y).filter_map(|(x, y)| Some(x? - y?)).collect();
+            let mean = errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64;
+            let found = 20.0 * ((range.max - range.min) / mean.sqrt()).log10();
+            // Integers keep themselves, at no more bits, from some ratio on.
+            let most = if name.starts_with("integers") {
+                f64::INFINITY
+            } else {
+                0.7
+            };
+            assert!(
+                found >= decibels && found <= decibels + most,
+                "{name}: {found} dB, asked for {decibels}"
+            );
+        }
+    }
 }
 
 /// Exactness alone would keep every bound: where there is something to gain it must be gained.

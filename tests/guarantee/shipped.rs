@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use tolerant::ErrorBound;
 use tolerant::file::{WriterOptions, finite_range};
 
-use crate::hostile::{pack, unpack, verified};
+use crate::hostile::{pack, range_for, unpack, verified};
 
 fn keeps_bounds(name: &str) {
     let path = format!("{}/testdata/{name}.parquet", env!("CARGO_MANIFEST_DIR"));
@@ -14,6 +14,18 @@ fn keeps_bounds(name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let packed = folder.path().join("packed.parquet");
     let mut sizes = Vec::new();
+    for word in ["pwrel:1e-2", "psnr:60", "rel:1e-2@p1..p99"] {
+        let bound: ErrorBound = word.parse().unwrap();
+        let mut options = WriterOptions::new().with_bound(bound);
+        for (field, column) in table.schema().fields().iter().zip(table.columns()) {
+            if field.data_type().is_floating() {
+                options = options.with_column_range(field.name(), range_for(bound, column));
+            }
+        }
+        pack(&packed, std::slice::from_ref(&table), options);
+        let report = verified(std::slice::from_ref(&table), &packed);
+        assert_eq!(report.violations, 0, "{name} {bound}: {report:#?}");
+    }
     for ratio in [1e-1, 1e-2, 1e-3, 1e-4] {
         let mut options = WriterOptions::new().with_bound(ErrorBound::Rel(ratio));
         for (field, column) in table.schema().fields().iter().zip(table.columns()) {

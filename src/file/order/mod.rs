@@ -33,7 +33,7 @@ use arrow::compute::take;
 use arrow::datatypes::FieldRef;
 use rayon::prelude::*;
 
-use crate::codec::Grid;
+use crate::codec::{ErrorBound, Grid};
 
 use super::error::Result;
 
@@ -50,6 +50,8 @@ struct OrderColumn<'a> {
     array: ArrayRef,
     /// The absolute bound in force; 0 is lossless.
     abs_bound: f64,
+    /// What it is coded by.
+    bound: ErrorBound,
     /// The grid that its values will be stored on; None where they are kept exactly.
     grid: Option<Grid>,
     /// Whether rows may be sorted by it: not by the row's own number.

@@ -413,6 +413,7 @@ fn keys_are_in_the_order_of_what_is_stored() {
         grid: Grid::of(&[1.0], 0.05),
         array,
         abs_bound: 0.05,
+        bound: ErrorBound::Abs(0.05),
         key: true,
     };
     let keys = keys::of(&[column]);

@@ -13,7 +13,7 @@ use crate::file::column::element_type;
 use crate::file::error::Result;
 use crate::file::index::Block;
 use crate::file::ordinary::ordinary_chunks;
-use crate::file::packed::{self, PreparedChunk, finite_range};
+use crate::file::packed::{self, PreparedChunk, finite_range, reference_range};
 
 /// What ordering the rows of a file did.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,13 +70,19 @@ impl Ordering {
             .par_iter()
             .zip(arrays)
             .map(|(plan, array)| {
-                let range = plan.declared.unwrap_or_else(|| finite_range(array));
-                let abs_bound = absolute_bound(plan.bound, range);
+                let reference = || reference_range(plan.bound, array, finite_range(array));
+                let abs_bound = absolute_bound(plan.bound, plan.declared.unwrap_or_else(reference));
+                let on_grid = plan.bound.is_on_grid();
                 OrderColumn {
                     field: plan.field,
-                    grid: packed::grid(array, abs_bound),
+                    grid: packed::grid(array, abs_bound).filter(|_| on_grid),
                     abs_bound,
-                    key: plan.key,
+                    bound: if on_grid {
+                        ErrorBound::Abs(abs_bound)
+                    } else {
+                        plan.bound
+                    },
+                    key: plan.key && on_grid,
                     array: ArrayRef::clone(array),
                 }
             })
@@ -186,8 +192,8 @@ impl Coding {
                 if element_type(array.data_type()).is_none() {
                     return Ok(None);
                 }
-                let (array, bound) = (ArrayRef::clone(array), ErrorBound::Abs(column.abs_bound));
-                PreparedChunk::new(array, bound, None, self.block_rows, column.grid).map(Some)
+                let (array, rows) = (ArrayRef::clone(array), self.block_rows);
+                PreparedChunk::new(array, column.bound, None, rows, column.grid).map(Some)
             })
             .collect::<Result<_>>()?;
         let integers: Vec<_> = prepared

@@ -146,12 +146,15 @@ impl Promises {
                 ErrorBound::Exact => 0,
                 ErrorBound::Rel(_) => 1,
                 ErrorBound::Abs(_) => 2,
+                bound => return Err(not_promised(bound)),
             };
             out.push(kind | if column.range_declared { DECLARED } else { 0 });
         }
         let bounds = self.columns.iter().map(|column| match column.bound {
             ErrorBound::Exact => 0.0,
             ErrorBound::Rel(bound) | ErrorBound::Abs(bound) => bound,
+            // Refused above.
+            _ => 0.0,
         });
         write_planes::<8>(bounds.map(f64::to_le_bytes), &mut out);
         if short {
@@ -166,6 +169,13 @@ impl Promises {
         let value = format!("{VERSION}{}", STANDARD_NO_PAD.encode(packed));
         Ok(KeyValue::new(KEY.to_owned(), value))
     }
+}
+
+/// What is said of a bound that portable files do not know.
+pub(super) fn not_promised(bound: ErrorBound) -> FileError {
+    FileError::invalid(format!(
+        "the bound {bound} is not one of portable files; give rel:R, abs:E or exact, or write a packed file"
+    ))
 }
 
 /// The schema without the promises, which readers hand on as metadata of it: they are the file's.

@@ -23,7 +23,7 @@ use super::super::options::{ROW_GROUP_BYTES, WriterOptions};
 use super::super::packed::{concatenated, finite_range};
 use super::super::report::{ColumnReport, WriteReport};
 use super::column::{ROWS_WORTH_STATISTICS, float_chunk};
-use super::promises::{ColumnPromise, Promises};
+use super::promises::{ColumnPromise, Promises, not_promised};
 
 /// What every portable file's `created_by` starts with.
 const CREATED_BY: &str = "tolerant-portable version";
@@ -95,6 +95,22 @@ impl<W: Write + Send> PortableWriter<W> {
     /// As [`Writer::try_new`](super::super::Writer::try_new).
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
         check_columns(&schema, &options)?;
+        for field in schema
+            .fields()
+            .iter()
+            .filter(|field| is_float(field.data_type()))
+        {
+            let bound = options
+                .bound_of(field.name())
+                .unwrap_or(options.default_bound());
+            if !matches!(
+                bound,
+                ErrorBound::Rel(_) | ErrorBound::Abs(_) | ErrorBound::Exact
+            ) {
+                let error = not_promised(bound);
+                return Err(error.at(format!("column {:?}", field.name())));
+            }
+        }
         let row_bytes = schema
             .fields()
             .iter()

@@ -6,9 +6,13 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, Float16Type, Float32Type, F
 use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
+use super::gathered::Gathered;
 use super::{ColumnVerdict, FirstViolation, Promise};
 use crate::ErrorBound;
-use crate::tools::exact::{Class, Dyadic, ExactFloat, Verdict, judge, keeps_ratio};
+use crate::tools::exact::{
+    Class, Dyadic, ExactFloat, Verdict, judge, judge_pointwise, keeps_ratio,
+};
+use crate::tools::exact_psnr::keeps_psnr;
 
 /// What has been seen of one column so far.
 pub(super) struct ColumnCheck {
@@ -19,6 +23,7 @@ pub(super) struct ColumnCheck {
     promise: Option<Promise>,
     /// Per row group of the packed file: smallest and largest finite value of the original.
     ranges: Vec<Option<(f64, f64)>>,
+    gathered: Gathered,
     verdict: ColumnVerdict,
 }
 
@@ -44,8 +49,9 @@ impl ColumnCheck {
             original,
             packed,
             data_type,
-            promise,
             ranges: vec![None; row_groups],
+            gathered: Gathered::new(promise.as_ref().map(|p| p.bound), row_groups),
+            promise,
             verdict,
         }
     }
@@ -75,25 +81,47 @@ impl ColumnCheck {
     pub(super) fn finish(mut self) -> ColumnVerdict {
         let column_range = self.ranges.iter().flatten().copied().reduce(union);
         self.verdict.range = column_range.map(|(min, max)| [min, max]);
-        if let Some(promise) = self.promise.take() {
-            let broken = promise
-                .abs_bounds
-                .iter()
-                .enumerate()
-                .find_map(|(row_group, &stored)| {
-                    let range = if promise.range_is_of_column {
-                        column_range
-                    } else {
-                        self.ranges.get(row_group).copied().flatten()
-                    };
-                    broken_promise(promise.bound, stored, range).map(|what| (row_group, what))
-                });
-            if let Some((row_group, what)) = broken {
-                self.verdict.violations += 1;
-                self.verdict.problem = Some(format!("row group {row_group}: {what}"));
-            }
+        if let Some(promise) = self.promise.take()
+            && let Some(what) = self.broken(&promise, column_range)
+        {
+            self.verdict.violations += 1;
+            self.verdict.problem = Some(what);
         }
         self.verdict
+    }
+
+    /// Which promise about the column as a whole is broken, if any.
+    fn broken(&self, promise: &Promise, column_range: Option<(f64, f64)>) -> Option<String> {
+        let range_of = |row_group: usize| {
+            let row_group = (!promise.range_is_of_column).then_some(row_group);
+            match (promise.bound, row_group) {
+                (ErrorBound::RobustRel { low, high, .. }, row_group) => {
+                    self.gathered.quantiles(row_group, low, high)
+                }
+                (_, Some(row_group)) => self.ranges.get(row_group).copied().flatten(),
+                (_, None) => column_range,
+            }
+        };
+        let whole = promise.range_is_of_column.then(|| range_of(0));
+        let stored = promise.abs_bounds.iter().enumerate();
+        let mut broken = stored.filter_map(|(row_group, &stored)| {
+            let range = whole.unwrap_or_else(|| range_of(row_group));
+            broken_promise(promise.bound, stored, range)
+                .map(|what| format!("row group {row_group}: {what}"))
+        });
+        let of_the_mean = || match (promise.bound, &self.gathered, column_range) {
+            (ErrorBound::Psnr(decibels), Gathered::Squares(squares), Some((min, max))) => {
+                let kept = keeps_psnr(squares, min, max, decibels);
+                (!kept).then(|| {
+                    format!(
+                        "the signal-to-noise ratio is less than {} over the original's range {min:?} to {max:?}",
+                        promise.bound
+                    )
+                })
+            }
+            _ => None,
+        };
+        broken.next().or_else(of_the_mean)
     }
 
     fn check_floats<T: ArrowPrimitiveType>(
@@ -110,11 +138,21 @@ impl ColumnCheck {
             .as_ref()
             .and_then(|p| p.abs_bounds.get(chunk.row_group).copied());
         let bound = stored.and_then(Dyadic::new).unwrap_or(Dyadic::ZERO);
+        let ratio = match self.promise.as_ref().map(|p| p.bound) {
+            Some(ErrorBound::PointwiseRel(ratio)) => Some(ratio),
+            _ => None,
+        };
+        // A ratio of 1 and more would let signs and zeros go.
+        let exact_ratio = ratio
+            .filter(|ratio| (0.0..1.0).contains(ratio))
+            .and_then(Dyadic::new)
+            .unwrap_or(Dyadic::ZERO);
         let mut range = self.ranges[chunk.row_group];
         for (row, (&x, &y)) in original.values().iter().zip(packed.values()).enumerate() {
             if original.is_null(row) || packed.is_null(row) {
                 if original.is_valid(row) {
                     range = widened(range, x, to_f64);
+                    self.gathered.add(chunk.row_group, x, None, to_f64);
                 }
                 if original.is_null(row) != packed.is_null(row) {
                     self.verdict.changed_nulls += 1;
@@ -131,7 +169,11 @@ impl ColumnCheck {
                 continue;
             }
             range = widened(range, x, to_f64);
-            let (verdict, error) = judge(x, y, bound);
+            self.gathered.add(chunk.row_group, x, Some(y), to_f64);
+            let (verdict, error) = match ratio {
+                Some(_) => judge_pointwise(x, y, exact_ratio),
+                None => judge(x, y, bound),
+            };
             self.verdict.max_error = self.verdict.max_error.max(error);
             match verdict {
                 Verdict::Kept => continue,
@@ -142,8 +184,11 @@ impl ColumnCheck {
             }
             self.violation(chunk, row, || {
                 let what = changed(&show(x, to_f64), &show(y, to_f64));
-                match verdict {
-                    Verdict::BoundExceeded => {
+                match (verdict, ratio) {
+                    (Verdict::BoundExceeded, Some(ratio)) => {
+                        format!("{what}: {error:?} away, allowed {ratio:?} of the value")
+                    }
+                    (Verdict::BoundExceeded, None) => {
                         format!(
                             "{what}: {error:?} away, allowed {:?}",
                             stored.unwrap_or(0.0)
@@ -226,7 +271,9 @@ fn broken_promise(asked: ErrorBound, stored: f64, range: Option<(f64, f64)>) -> 
     let (kept, promise) = match asked {
         ErrorBound::Exact => (stored == 0.0, "exact".to_string()),
         ErrorBound::Abs(bound) => (stored <= bound, asked.to_string()),
-        ErrorBound::Rel(ratio) => {
+        // Judged by each value alone, and by their mean.
+        ErrorBound::PointwiseRel(_) | ErrorBound::Psnr(_) => (true, asked.to_string()),
+        ErrorBound::Rel(ratio) | ErrorBound::RobustRel { ratio, .. } => {
             // No finite value: there is nothing that may move.
             let (min, max) = range.unwrap_or((0.0, 0.0));
             let promise = match range {
