@@ -32,7 +32,7 @@ pub enum Command {
     Decompress(Decompress),
 }
 
-/// Compress tables into one packed Parquet file.
+/// Compress tables into one Parquet file.
 ///
 /// Every float column keeps a promised distance to the original: its error bound. Integers, dates,
 /// times, strings and all else are stored exactly.
@@ -41,6 +41,7 @@ pub enum Command {
 Examples:
   tolerant compress train.csv -o train.parquet
   tolerant compress data/ 'more/*.parquet' -o all.parquet --rel 1e-2 --column label=exact
+  tolerant compress train.parquet -o train.small.parquet --layout portable
   tolerant compress sensors.arrow -o sensors.parquet --abs 0.05 --column temperature=abs:0.5 --json")]
 pub struct Compress {
     /// Parquet, CSV or Arrow IPC files, globs or folders; all of one schema, joined in this order
@@ -58,6 +59,10 @@ pub struct Compress {
     /// Bound of one column: rel:R, abs:E or exact; may be given for several
     #[arg(long = "column", value_name = "NAME=BOUND", value_parser = column)]
     pub columns: Vec<(String, ErrorBound)>,
+    /// The kind of file: packed is smallest and needs Tolerant to be read; portable is ordinary
+    /// Parquet, which anything reads
+    #[arg(long, value_enum, default_value = "packed")]
+    pub layout: Layout,
     /// Rows of a block: what is coded together, and the least that a reader decodes
     #[arg(long, value_name = "N")]
     pub block_rows: Option<usize>,
@@ -81,7 +86,13 @@ pub enum RowOrder {
     Any,
 }
 
-/// Compare a packed file with its original, value by value, in exact arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    Packed,
+    Portable,
+}
+
+/// Compare a packed or portable file with its original, value by value, in exact arithmetic.
 ///
 /// Exit code 1 if any value is farther from the original than promised, or any null, NaN, infinity
 /// or signed zero has changed. Rows of a file compressed with --row-order any are matched with those
@@ -94,21 +105,21 @@ Examples:
 pub struct Verify {
     /// The original: a Parquet, CSV or Arrow IPC file, a glob or a folder
     pub original: PathBuf,
-    /// The packed file
+    /// The packed or portable file
     pub packed: PathBuf,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
 }
 
-/// Show what a packed or ordinary Parquet file holds: schema, bounds, ranges, sizes.
+/// Show what a packed, portable or ordinary Parquet file holds: schema, bounds, ranges, sizes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tolerant inspect train.packed.parquet
   tolerant inspect train.packed.parquet --json")]
 pub struct Inspect {
-    /// A packed or ordinary Parquet file
+    /// A packed, portable or ordinary Parquet file
     pub file: PathBuf,
     /// Print one JSON object, with all columns, instead of tables
     #[arg(long)]
@@ -147,7 +158,7 @@ pub enum Format {
     Parquet,
 }
 
-/// Write a packed file as ordinary Parquet.
+/// Write a packed file as ordinary Parquet. A portable file is that already, and is copied.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::codec::ErrorBound;
-use crate::file::RowOrder;
+use crate::file::{FileLayout, RowOrder};
 use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::decompress::decompress;
 use crate::tools::input::Input;
@@ -107,6 +107,10 @@ fn run_compress(args: args::Compress) -> Result<u8> {
         output: args.output,
         bound: args.rel.or(args.abs).unwrap_or(ErrorBound::DEFAULT),
         columns: args.columns,
+        layout: match args.layout {
+            args::Layout::Packed => FileLayout::Packed,
+            args::Layout::Portable => FileLayout::Portable,
+        },
         block_rows: args.block_rows,
         row_group_rows: args.row_group_rows,
         row_order: match args.row_order {

@@ -202,6 +202,9 @@ pub fn compress_table(report: &CompressReport) -> String {
 pub fn inspect_table(report: &InspectReport) -> String {
     let kind = match report.block_rows {
         Some(rows) => format!("packed Parquet file, blocks of {} rows", count(rows)),
+        None if report.layout == "portable" => {
+            "portable Parquet file (ordinary, with error bounds)".to_string()
+        }
         None => "ordinary Parquet file (not packed)".to_string(),
     };
     let mut text = format!(
@@ -211,10 +214,10 @@ pub fn inspect_table(report: &InspectReport) -> String {
         count(report.row_groups),
         bytes(report.file_bytes),
     );
-    text += &if report.packed {
-        packed_columns(report)
-    } else {
-        ordinary_columns(report)
+    text += &match report.layout {
+        "packed" => packed_columns(report),
+        "portable" => portable_columns(report),
+        _ => ordinary_columns(report),
     };
     let raw: u64 = report
         .columns
@@ -278,6 +281,41 @@ fn packed_columns(report: &InspectReport) -> String {
             or_dash(column.outliers.map(count)),
             or_dash(column.nulls.map(count)),
             or_dash(column.blocks.map(count)),
+            bytes(column.packed_bytes),
+            or_dash(column.raw_bytes.map(|raw| ratio(raw, column.packed_bytes))),
+            bits_per_value(
+                column.packed_bytes,
+                report.rows.saturating_sub(column.nulls.unwrap_or(0)),
+            ),
+        ]);
+    }
+    table.render()
+}
+
+fn portable_columns(report: &InspectReport) -> String {
+    let header = [
+        "column",
+        "type",
+        "codec",
+        "bound",
+        "abs bound",
+        "min",
+        "max",
+        "bytes",
+        "ratio",
+        "bits/value",
+    ];
+    let mut table = Table::new(3, &header);
+    let or_dash = |text: Option<String>| text.unwrap_or("-".to_string());
+    for column in report.columns.iter().take(SHOWN_COLUMNS) {
+        table.row(vec![
+            name(&column.name),
+            shown_type(column),
+            codecs(column),
+            or_dash(column.bound.clone()),
+            or_dash(column.abs_bound.map(number)),
+            or_dash(column.range.map(|range| number(range[0]))),
+            or_dash(column.range.map(|range| number(range[1]))),
             bytes(column.packed_bytes),
             or_dash(column.raw_bytes.map(|raw| ratio(raw, column.packed_bytes))),
             bits_per_value(

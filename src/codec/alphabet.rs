@@ -40,7 +40,7 @@ impl Alphabet {
                 count: high.abs_diff(low) as usize + 1,
             };
         }
-        if let Some(list) = distinct(values) {
+        if let Some(list) = distinct(values, low, high) {
             return Self::List(list);
         }
         let mut sample: Vec<i32> = values
@@ -194,14 +194,23 @@ impl Alphabet {
 }
 
 /// The distinct values, ascending, if they are few enough to list.
-fn distinct(values: &[i32]) -> Option<Vec<i32>> {
-    let mut list: Vec<i32> = Vec::with_capacity(MAX_SYMBOLS);
-    let mut last = None;
-    for x in values {
-        if last == Some(*x) {
-            continue;
+fn distinct(values: &[i32], low: i32, high: i32) -> Option<Vec<i32>> {
+    /// Values nearer to one another than this are marked, one by one.
+    const MARKED: usize = 1 << 16;
+    let width = high.abs_diff(low) as usize + 1;
+    if width <= MARKED {
+        let mut marked = vec![false; width];
+        for x in values {
+            marked[x.wrapping_sub(low) as usize] = true;
         }
-        last = Some(*x);
+        let list: Vec<i32> = (0..width)
+            .filter(|at| marked[*at])
+            .map(|at| low.wrapping_add(at as i32))
+            .collect();
+        return (list.len() <= MAX_SYMBOLS).then_some(list);
+    }
+    let mut list: Vec<i32> = Vec::with_capacity(MAX_SYMBOLS);
+    for x in values {
         if let Err(at) = list.binary_search(x) {
             if list.len() == MAX_SYMBOLS {
                 return None;

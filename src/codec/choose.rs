@@ -4,6 +4,9 @@ use super::element::{Element, Float};
 use super::integers::Quantum;
 use super::stream::{self, Delta};
 
+/// pco's level for samples: what counts is which is smaller.
+const SAMPLE_LEVEL: usize = 3;
+
 /// Consecutive values looked at together.
 const RUN: usize = 512;
 
@@ -42,7 +45,7 @@ pub(super) fn lossless_may_be_smaller<F: Float, Q: Quantum>(
     const RUNS: usize = 2;
     fn sample<T: Element>(values: &[T], delta: Delta) -> Option<f64> {
         let sample: Vec<T> = runs(values, RUNS).flatten().copied().collect();
-        let packed = stream::compress(&sample, delta, stream::LEVEL)?;
+        let packed = stream::compress(&sample, delta, SAMPLE_LEVEL)?;
         Some(packed.len() as f64 / sample.len() as f64)
     }
     if values.len() <= RUNS * RUN {
@@ -60,7 +63,7 @@ pub(super) fn lossless_may_be_smaller<F: Float, Q: Quantum>(
 }
 
 /// `count` runs of consecutive values, spread evenly; all values where they are few.
-fn runs<T>(values: &[T], count: usize) -> impl Iterator<Item = &[T]> {
+pub(super) fn runs<T>(values: &[T], count: usize) -> impl Iterator<Item = &[T]> {
     let (run, count) = if values.len() <= RUN * count {
         (values.len(), 1)
     } else {

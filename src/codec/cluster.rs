@@ -12,6 +12,23 @@ const TABLE_BITS: f32 = 6.0;
 /// Bits to say which table a context takes, if not the one that the context before takes.
 const CONTEXT_BITS: f32 = 4.0;
 
+impl Clusters {
+    /// All contexts in one table.
+    pub(super) fn joined(&self) -> Self {
+        let mut all = vec![0; self.counts.first().map_or(0, Vec::len)];
+        for counts in &self.counts {
+            all.iter_mut()
+                .zip(counts)
+                .for_each(|(all, count)| *all += count);
+        }
+        Self {
+            of_context: vec![0],
+            bits: table_bits(&all),
+            counts: vec![all],
+        }
+    }
+}
+
 /// Which table each context takes, and the tables' counts.
 pub(super) struct Clusters {
     pub(super) of_context: Vec<u8>,

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! tag   u8    transform (low half) | coder << 4
+//! weights of a linear transform
 //! model, or stream of i32
 //! ```
 
 use super::CodecError;
+use super::choose;
 use super::context::Context;
 use super::effort::Effort;
 use super::model::{self, Model};
@@ -30,36 +32,36 @@ pub(super) fn write(
     effort: Effort,
     out: &mut Vec<u8>,
 ) {
-    let tag = plan.transform.tag();
-    let residuals = plan.transform.apply(integers);
     if effort == Effort::Fast || integers.is_empty() {
-        out.push(tag | CODER_STREAM << 4);
-        stream::write_at(&residuals, Delta::Order(0), FAST_LEVEL, out);
+        let residuals = plan.transform.apply(integers, references);
+        write_stream(&plan.transform, &residuals, FAST_LEVEL, out);
         return;
     }
+    let residuals = plan.transform.apply(integers, references);
     let model = best_model(&residuals, &plan.context, references);
     let few = integers.len() <= FEW;
     if let Some(model) = &model
         && !few
-        && !(model.is_coarse() && model.is_free())
+        && !model.is_coarse()
     {
-        out.push(tag | CODER_MODEL << 4);
-        model.write(out);
+        write_model(&plan.transform, model, out);
         return;
     }
     // What cannot be told beforehand is tried.
-    let mut best = vec![tag | CODER_STREAM << 4];
-    stream::write(&residuals, Delta::Order(0), &mut best);
-    if few && plan.transform != Transform::None {
-        let mut plain = vec![Transform::None.tag() | CODER_STREAM << 4];
-        stream::write(integers, Delta::Order(0), &mut plain);
-        best = shorter(best, plain);
+    let mut best = Vec::new();
+    let other = other_transform(integers, &plan.transform);
+    let others = other.as_ref().map(|other| other.apply(integers, &[]));
+    match (&other, others) {
+        (Some(other), Some(others)) if few || sampled(&others) < sampled(&residuals) => {
+            write_stream(other, &others, stream::LEVEL, &mut best);
+        }
+        _ => write_stream(&plan.transform, &residuals, stream::LEVEL, &mut best),
     }
     if let Some(model) = model
         && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
     {
-        let mut modelled = vec![tag | CODER_MODEL << 4];
-        model.write(&mut modelled);
+        let mut modelled = Vec::new();
+        write_model(&plan.transform, &model, &mut modelled);
         best = shorter(best, modelled);
     }
     if few && !plan.references.is_empty() {
@@ -76,6 +78,62 @@ pub(super) fn write(
     out.extend_from_slice(&best);
 }
 
+/// As [`write`], for integers that are the values themselves: these recur in ways that quanta do
+/// not, so that more is tried.
+pub(super) fn write_exact(
+    integers: &[i32],
+    plan: &Plan,
+    references: &[&[i32]],
+    effort: Effort,
+    out: &mut Vec<u8>,
+) {
+    let mut best = Vec::new();
+    write(integers, plan, references, effort, &mut best);
+    if effort == Effort::Fast {
+        out.extend_from_slice(&best);
+        return;
+    }
+    let mut searched = vec![Transform::None.tag() | CODER_STREAM << 4];
+    stream::write(integers, Delta::Search, &mut searched);
+    best = shorter(best, searched);
+    let level = if effort == Effort::Small { 19 } else { 9 };
+    for transform in [Transform::None, Transform::Delta(1)] {
+        let mut repeated = vec![transform.tag() | CODER_STREAM << 4];
+        stream::write_zstd(&transform.apply(integers, &[]), level, &mut repeated);
+        best = shorter(best, repeated);
+    }
+    out.extend_from_slice(&best);
+}
+
+fn write_stream(transform: &Transform, residuals: &[i32], level: usize, out: &mut Vec<u8>) {
+    out.push(transform.tag() | CODER_STREAM << 4);
+    transform.write(out);
+    stream::write_at(residuals, Delta::Order(0), level, out);
+}
+
+fn write_model(transform: &Transform, model: &Model<'_>, out: &mut Vec<u8>) {
+    out.push(transform.tag() | CODER_MODEL << 4);
+    transform.write(out);
+    model.write(out);
+}
+
+/// The transform that pco does best with, by another estimate than plans are made by, if it is
+/// another.
+fn other_transform(integers: &[i32], transform: &Transform) -> Option<Transform> {
+    let other = match choose::delta_order(integers) {
+        0 => Transform::None,
+        order => Transform::Delta(order),
+    };
+    (other != *transform).then_some(other)
+}
+
+/// Bytes that pco takes for a sample.
+fn sampled(residuals: &[i32]) -> usize {
+    let sample: Vec<i32> = choose::runs(residuals, 4).flatten().copied().collect();
+    stream::compress(&sample, Delta::Order(0), stream::LEVEL)
+        .map_or(usize::MAX, |bytes| bytes.len())
+}
+
 /// Blocks of so few values are coded in all ways: headers count, and it takes no time.
 pub(super) const FEW: usize = 1024;
 
@@ -85,13 +143,9 @@ fn best_model<'a>(
     context: &'a Context,
     references: &[&[i32]],
 ) -> Option<Model<'a>> {
-    let model = Model::new(residuals, context, references);
-    if context.is_empty() {
-        return model;
-    }
-    match (model, Model::new(residuals, Context::NONE, &[])) {
-        (Some(model), Some(alone)) if model.bits() > CONTEXT_WORTH * alone.bits() => Some(alone),
-        (model, alone) => model.or(alone),
+    match Model::new(residuals, context, references) {
+        Some(model) => Some(model.or_free(CONTEXT_WORTH)),
+        None => Model::new(residuals, Context::NONE, &[]),
     }
 }
 
@@ -112,12 +166,12 @@ pub(super) fn read(
         return Err(CodecError::corrupt("references of another length"));
     }
     let tag = cursor.byte()?;
-    let transform = Transform::of_tag(tag & 15)?;
+    let transform = Transform::read(tag & 15, cursor, references.len())?;
     match tag >> 4 {
         CODER_STREAM => stream::read_into(cursor, integers)?,
         CODER_MODEL => model::read(cursor, references, integers)?,
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
     }
-    transform.invert(integers);
+    transform.invert(integers, references);
     Ok(())
 }

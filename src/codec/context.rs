@@ -34,29 +34,16 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// Up to `most` buckets for the integers of a sample.
-    pub(super) fn of(reference: usize, difference: bool, sample: &[i32], most: usize) -> Self {
-        let mut sorted: Vec<i32> = if difference {
-            differences(sample).filter(|x| *x != ABSENT).collect()
-        } else {
-            sample.iter().copied().filter(|x| *x != ABSENT).collect()
-        };
-        sorted.sort_unstable();
-        // What lies far out would coarsen the rest.
-        let quantile = |tenths: usize| {
-            sorted
-                .get((sorted.len().max(1) - 1) * tenths / 1000)
-                .copied()
-        };
-        let (low, high) = (quantile(5).unwrap_or(0), quantile(995).unwrap_or(0));
-        let width = high.abs_diff(low) as u64 + 1;
+    /// Up to `most` buckets for integers of `span`.
+    pub(super) fn of(reference: usize, difference: bool, span: Span, most: usize) -> Self {
+        let width = u64::from(span.high.abs_diff(span.low)) + 1;
         let shift = width.div_ceil(most as u64).next_power_of_two().ilog2();
         Self {
             reference,
             difference,
-            low,
+            low: span.low,
             shift,
-            count: ((u64::from(high.abs_diff(low)) >> shift) + 1) as usize,
+            count: ((width - 1) >> shift) as usize + 1,
         }
     }
 
@@ -65,25 +52,26 @@ impl Buckets {
         self.count + 1
     }
 
-    /// The bucket of each row.
-    fn each<'a>(&'a self, integers: &'a [i32]) -> impl Iterator<Item = u16> + 'a {
-        let last = (self.count - 1) as i64;
-        let bucket = move |x: i32| {
-            if x == ABSENT {
-                self.count as u16
-            } else {
-                ((i64::from(x) - i64::from(self.low)) >> self.shift).clamp(0, last) as u16
-            }
+    /// Calls `each` with the bucket of each row.
+    fn for_each(&self, integers: &[i32], mut each: impl FnMut(usize, u16)) {
+        let last = self.count as u32 - 1;
+        // Free of branches, so that it vectorizes.
+        let bucket = |x: i32| -> u16 {
+            let above = (x.wrapping_sub(self.low) as u32 >> self.shift).min(last);
+            let bucket = if x < self.low { 0 } else { above };
+            (if x == ABSENT { last + 1 } else { bucket }) as u16
         };
-        let mut before = 0;
-        integers.iter().map(move |&x| {
-            if !self.difference {
-                return bucket(x);
-            }
-            let difference = difference(x, before);
-            before = x;
-            bucket(difference)
-        })
+        if !self.difference {
+            let buckets = integers.iter().map(|x| bucket(*x));
+            buckets.enumerate().for_each(|(i, bucket)| each(i, bucket));
+            return;
+        }
+        if let Some(first) = integers.first() {
+            each(0, bucket(*first));
+        }
+        for (i, pair) in integers.windows(2).enumerate() {
+            each(i + 1, bucket(difference(pair[1], pair[0])));
+        }
     }
 }
 
@@ -95,11 +83,35 @@ fn difference(x: i32, before: i32) -> i32 {
     }
 }
 
-fn differences(integers: &[i32]) -> impl Iterator<Item = i32> + '_ {
-    let mut before = 0;
-    integers
-        .iter()
-        .map(move |&x| difference(x, std::mem::replace(&mut before, x)))
+/// Where most of a column's integers lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    low: i32,
+    high: i32,
+}
+
+impl Span {
+    /// Of a sample's integers, or of their differences.
+    pub(super) fn of(sample: &[i32], difference: bool) -> Self {
+        let mut known: Vec<i32> = match difference {
+            true => sample
+                .windows(2)
+                .map(|pair| self::difference(pair[1], pair[0]))
+                .collect(),
+            false => sample.to_vec(),
+        };
+        known.retain(|x| *x != ABSENT);
+        // What lies far out would coarsen the rest.
+        let last = known.len().max(1) - 1;
+        let mut quantile = |thousandths: usize| match known.is_empty() {
+            true => 0,
+            false => *known.select_nth_unstable(last * thousandths / 1000).1,
+        };
+        Self {
+            low: quantile(5),
+            high: quantile(995),
+        }
+    }
 }
 
 impl Context {
@@ -129,16 +141,17 @@ impl Context {
 
     /// The context of each of `n` rows, as far as references tell; empty where they tell nothing.
     pub(super) fn rows(&self, references: &[&[i32]]) -> Vec<u16> {
-        let mut buckets = self.buckets.iter();
-        let Some(first) = buckets.next() else {
+        let Some((first, others)) = self.buckets.split_first() else {
             return Vec::new();
         };
-        let mut rows: Vec<u16> = first.each(references[first.reference]).collect();
-        for next in buckets {
-            let size = next.size() as u16;
-            for (row, bucket) in rows.iter_mut().zip(next.each(references[next.reference])) {
-                *row = *row * size + bucket;
-            }
+        let integers = references[first.reference];
+        let mut rows = vec![0u16; integers.len()];
+        let to = &mut rows[..integers.len()];
+        first.for_each(integers, |i, bucket| to[i] = bucket);
+        for next in others {
+            let (size, integers) = (next.size() as u16, references[next.reference]);
+            let to = &mut rows[..integers.len()];
+            next.for_each(integers, |i, bucket| to[i] = to[i] * size + bucket);
         }
         rows
     }
@@ -172,13 +185,13 @@ impl Context {
             if reference >= references {
                 return Err(CodecError::corrupt("a reference that is not there"));
             }
-            if buckets.shift > 32 || !(1..MAX_CONTEXTS).contains(&buckets.count) {
+            if buckets.shift > 31 || !(1..MAX_CONTEXTS).contains(&buckets.count) {
                 return Err(CodecError::corrupt("too many contexts"));
             }
             context.buckets.push(buckets);
         }
         context.previous = input.number(&mut number).checked_sub(1);
-        if context.previous.is_some_and(|shift| shift > 8)
+        if context.previous.is_some_and(|shift| shift > 7)
             || context.buckets.len() > MAX_REFERENCES
             || context.by_references() > MAX_CONTEXTS
         {

@@ -109,7 +109,7 @@ impl Block {
             Form::Done(block) => return block.clone(),
             Form::Integers(integers) => {
                 let mut payload = start(integers.len());
-                coding::write(integers, plan, references, effort, &mut payload);
+                coding::write_exact(integers, plan, references, effort, &mut payload);
                 payload
             }
             Form::Grid32(grid, integers) => {

@@ -2,7 +2,7 @@
 
 use super::alphabet::Alphabet;
 use super::context::{ABSENT, Context, MAX_CONTEXTS};
-use super::transform::Transform;
+use super::transform::{MAX_DELTA, Transform};
 
 /// Consecutive rows of a sample.
 pub(super) const RUN: usize = 512;
@@ -10,7 +10,7 @@ pub(super) const RUN: usize = 512;
 /// Rows of a sample, in runs.
 pub(super) struct Sample {
     pub(super) integers: Vec<i32>,
-    run: usize,
+    pub(super) run: usize,
 }
 
 impl Sample {
@@ -41,9 +41,10 @@ impl Sample {
     }
 
     /// Symbols of the residuals, and the bits that the symbols leave open.
-    pub(super) fn symbols(&self, transform: &Transform) -> Symbols {
+    /// `references` are samples of the same rows.
+    pub(super) fn symbols(&self, transform: &Transform, references: &[&[i32]]) -> Symbols {
         let mut residuals = Vec::with_capacity(self.integers.len());
-        for run in self.integers.chunks(self.run) {
+        for (i, run) in self.integers.chunks(self.run).enumerate() {
             // Nulls have no integers when values are coded, and differences reach over them.
             let mut last = 0;
             let filled: Vec<i32> = run
@@ -55,11 +56,16 @@ impl Sample {
                     last
                 })
                 .collect();
-            let mut run = transform.apply(&filled);
-            if let (Transform::Delta(order), true) = (transform, self.integers.len() > self.run) {
-                // A run's first differences are from what is not there.
-                let known = run.get(*order).copied().unwrap_or(0);
-                run.iter_mut().take(*order).for_each(|x| *x = known);
+            let rows = i * self.run..i * self.run + run.len();
+            let references: Vec<&[i32]> = references
+                .iter()
+                .map(|other| &other[rows.clone()])
+                .collect();
+            let mut run = transform.apply(&filled, &references);
+            if transform.is_ordered() && self.integers.len() > self.run {
+                // A run's first residuals are from what is not there.
+                let known = run.get(MAX_DELTA).copied().unwrap_or(0);
+                run.iter_mut().take(MAX_DELTA).for_each(|x| *x = known);
             }
             residuals.extend(run);
         }
@@ -97,7 +103,9 @@ pub(super) struct Cost {
 }
 
 const PRIOR: f32 = 0.08;
-const MAX_CELLS: usize = 1 << 18;
+/// Pairs of a context and a symbol, at most, for each row of the sample: beyond, chance is all there
+/// is to see.
+const CELLS_A_ROW: usize = 8;
 
 impl Cost {
     pub(super) fn new(rows: usize) -> Self {
@@ -118,7 +126,7 @@ impl Cost {
     ) -> f32 {
         let size = symbols.size;
         let contexts = context.size(size);
-        if contexts > MAX_CONTEXTS || contexts * size > MAX_CELLS {
+        if contexts > MAX_CONTEXTS || contexts * size > CELLS_A_ROW * symbols.symbols.len() {
             return f32::INFINITY;
         }
         let rows = context.rows(references);

@@ -4,7 +4,7 @@ use super::element::Float;
 use super::quantize::{self, Grid, PHASES};
 
 /// Values looked at, at most.
-const SAMPLE: usize = 2048;
+const SAMPLE: usize = 1024;
 /// Phases matter to columns of few levels only.
 const MAX_LEVELS: usize = 64;
 
@@ -56,17 +56,17 @@ fn phase<F: Float>(values: &[F], step: f64) -> u8 {
             (low.min(*x), high.max(*x))
         });
     let levels = (high - low) / step;
-    if zeros * 64 > sample.len() || levels.is_nan() || levels > (MAX_LEVELS - 3) as f64 {
+    if zeros * 8 > sample.len() || levels.is_nan() || levels > (MAX_LEVELS - 3) as f64 {
         return 0;
     }
     let base = (low / step).floor() - 1.0;
+    let levels: Vec<f64> = sample.iter().map(|x| x / step - base + 0.5).collect();
     let entropy = |phase: u8| -> f64 {
         let offset = f64::from(phase) / f64::from(PHASES);
         let mut counts = [0u32; MAX_LEVELS];
-        for x in &sample {
-            // Within 0 and the levels and 2: see above.
-            let level = (x / step - base - offset).round() as usize;
-            counts[level.min(MAX_LEVELS - 1)] += 1;
+        for level in &levels {
+            // From 0 on: see above.
+            counts[((level - offset) as usize).min(MAX_LEVELS - 1)] += 1;
         }
         let n = sample.len() as f64;
         counts

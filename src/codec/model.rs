@@ -15,7 +15,7 @@ use super::cluster::{self, Clusters, MAX_CLUSTERS};
 use super::context::{Context, MAX_CONTEXTS};
 use super::histogram::{self, Models, Precision};
 use super::payload::{self, Cursor};
-use super::rans::{self, DecodeTables, Frequencies, MAX_LOG};
+use super::rans::{self, Bases, Contexts, DecodeTables, Frequencies, MAX_LOG};
 
 /// Least bits of a table's slots: room for every symbol.
 const LEAST_LOG: u32 = 9;
@@ -62,14 +62,27 @@ impl<'a> Model<'a> {
         })
     }
 
+    /// This model, or the one without context unless this takes less than `worth` times its bits.
+    pub(super) fn or_free(self, worth: f32) -> Self {
+        if self.context.is_empty() {
+            return self;
+        }
+        let joined = self.clusters.joined();
+        let extra = self.bits() - self.clusters.bits;
+        if self.bits() <= worth * (joined.bits + extra) {
+            return self;
+        }
+        Self {
+            context: Context::NONE,
+            contexts: vec![0; self.contexts.len()],
+            clusters: joined,
+            ..self
+        }
+    }
+
     /// Whether symbols stand for more than one integer each, which pco tells apart as well.
     pub(super) fn is_coarse(&self) -> bool {
         matches!(self.alphabet, Alphabet::Tokens { .. })
-    }
-
-    /// Whether no context matters.
-    pub(super) fn is_free(&self) -> bool {
-        self.clusters.counts.len() == 1
     }
 
     /// Bits of the coding, about.
@@ -119,7 +132,8 @@ impl<'a> Model<'a> {
             .map(|context| self.clusters.of_context[usize::from(*context)])
             .collect();
         if !is_constant(&tables) {
-            rans::encode(&self.symbols, &chosen, &tables, log, out);
+            let in_runs = self.context.previous.is_some();
+            rans::encode(&self.symbols, &chosen, &tables, log, in_runs, out);
         }
         self.alphabet.write_extra(self.values, out);
     }
@@ -220,13 +234,14 @@ pub(super) fn read(
         let symbol = tables[0].iter().position(|f| *f > 0).unwrap_or(0);
         symbols.fill(symbol as u8);
     } else {
+        let bases = Bases::new(&of_context, log);
         let tables = DecodeTables::new(&tables, log)?;
         decode_symbols(
             cursor,
             &tables,
             &context,
             size,
-            &of_context,
+            &bases,
             references,
             &mut symbols,
         )?;
@@ -239,24 +254,16 @@ fn decode_symbols(
     tables: &DecodeTables,
     context: &Context,
     size: usize,
-    of_context: &[u8],
+    bases: &Bases,
     references: &[&[i32]],
     symbols: &mut [u8],
 ) -> Result<(), CodecError> {
     let rows = context.rows(references);
-    // Every context is below the product that `of_context` has the length of.
-    let table = |context: usize| usize::from(of_context.get(context).copied().unwrap_or(0));
-    match (context.previous, rows.is_empty()) {
-        (None, true) => rans::decode(cursor, tables, symbols, |_, _| table(0)),
-        (None, false) => rans::decode(cursor, tables, symbols, |i, _| table(usize::from(rows[i]))),
-        (Some(shift), true) => rans::decode(cursor, tables, symbols, |_, before| {
-            table(usize::from(before >> shift))
-        }),
-        (Some(shift), false) => {
-            let by_previous = context.by_previous(size);
-            rans::decode(cursor, tables, symbols, |i, before| {
-                table(usize::from(rows[i]) * by_previous + usize::from(before >> shift))
-            })
-        }
-    }
+    let contexts = Contexts {
+        rows: &rows,
+        previous: context
+            .previous
+            .map(|shift| (shift, context.by_previous(size))),
+    };
+    rans::decode(cursor, tables, bases, symbols, contexts)
 }

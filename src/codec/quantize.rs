@@ -71,7 +71,7 @@ pub(super) fn step<F: Float>(bound: f64, max_abs: f64) -> Option<f64> {
 }
 
 /// Half a unit in the last place of F at magnitude `x`.
-fn half_ulp<F: Float>(x: f64) -> f64 {
+pub(super) fn half_ulp<F: Float>(x: f64) -> f64 {
     let exponent = ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023;
     power_of_two((exponent + 1 - F::PRECISION).max(F::MIN_EXPONENT) - 1)
 }

@@ -1,10 +1,12 @@
 //! Range asymmetric numeral systems over byte symbols, each coded by one of several tables.
 //!
 //! Source: Duda, arXiv 1311.2540; interleaving as in Giesen, arXiv 1402.3392. The states are
-//! 32 bits and renormalized by 16; lane `l` of `L` codes the `l`-th run of the symbols, so that a
-//! symbol's table may depend on the symbol before it while the lanes stay independent.
+//! 32 bits and renormalized by 16. Lane `l` of `L` codes every L-th symbol from the l-th on; or, so
+//! that a symbol's table may depend on the symbol before it while the lanes stay independent, the
+//! `l`-th of L runs of symbols.
 
 use super::CodecError;
+use super::context::MAX_CONTEXTS;
 use super::payload::Cursor;
 
 /// States below this take in 16 bits.
@@ -57,85 +59,210 @@ impl DecodeTables {
     }
 }
 
-/// Decodes `symbols`; `table(index, previous symbol of the lane)` is the table of a symbol.
-/// A lane starts with the previous symbol 0.
+/// Which table each context takes: where its slots start.
+pub(super) struct Bases([u32; MAX_CONTEXTS]);
+
+impl Bases {
+    /// `tables` has the number of each context's table.
+    pub(super) fn new(tables: &[u8], log: u32) -> Self {
+        let mut bases = [0; MAX_CONTEXTS];
+        for (base, table) in bases.iter_mut().zip(tables) {
+            *base = u32::from(*table) << log;
+        }
+        Self(bases)
+    }
+}
+
+/// What a symbol's context is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Contexts<'a> {
+    /// A part for each symbol; empty where there is none.
+    pub(super) rows: &'a [u16],
+    /// The symbol before counts: shifted right by the first, beside the part times the second. A
+    /// lane starts with the symbol 0.
+    pub(super) previous: Option<(u32, usize)>,
+}
+
+/// Decodes `symbols`, each by the table of its context.
 pub(super) fn decode(
     cursor: &mut Cursor<'_>,
     tables: &DecodeTables,
+    bases: &Bases,
     symbols: &mut [u8],
-    table: impl Fn(usize, u8) -> usize,
+    contexts: Contexts<'_>,
 ) -> Result<(), CodecError> {
     match lanes(symbols.len()) {
-        1 => decode_lanes::<1>(cursor, tables, symbols, table),
-        4 => decode_lanes::<4>(cursor, tables, symbols, table),
-        _ => decode_lanes::<MAX_LANES>(cursor, tables, symbols, table),
+        1 => decode_lanes::<1>(cursor, tables, bases, symbols, contexts),
+        4 => decode_lanes::<4>(cursor, tables, bases, symbols, contexts),
+        _ => decode_lanes::<MAX_LANES>(cursor, tables, bases, symbols, contexts),
     }
 }
 
 fn decode_lanes<const LANES: usize>(
     cursor: &mut Cursor<'_>,
     tables: &DecodeTables,
+    bases: &Bases,
     symbols: &mut [u8],
-    table: impl Fn(usize, u8) -> usize,
+    Contexts { rows, previous }: Contexts<'_>,
 ) -> Result<(), CodecError> {
-    let mut states = [0u32; LANES];
-    for state in &mut states {
-        let bytes = cursor.take(4)?;
-        *state = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    }
-    let length = cursor.varint()?;
-    let words = cursor.take(length.saturating_mul(2))?;
-    let (words, _) = words.as_chunks::<2>();
-    let mut next = 0;
-    let mut previous = [0u8; LANES];
-    let n = symbols.len();
-    let run = run(n);
-    let mask = (1 << tables.log) - 1;
-    let log = tables.log;
-    let slots = &tables.slots[..];
-    let mut step = |t: usize, lane: usize, words: &[[u8; 2]], symbols: &mut [u8]| {
-        let index = lane * run + t;
-        let state = states[lane];
-        let slot = table(index, previous[lane]) << log | (state as usize & mask);
-        // Tables are checked to be whole, and `table` names one of them: zero is never taken.
-        let entry = slots.get(slot).copied().unwrap_or(0);
-        let state = ((entry >> 8 & 0xfff) + 1)
-            .wrapping_mul(state >> log)
-            .wrapping_add(entry >> 20);
-        let low = state < LEAST_STATE;
-        let word = u32::from(u16::from_le_bytes(
-            words.get(next).copied().unwrap_or_default(),
-        ));
-        states[lane] = if low { state << 16 | word } else { state };
-        next += usize::from(low);
-        previous[lane] = entry as u8;
-        symbols[index] = entry as u8;
+    let mut decoder = Decoder::<'_, '_, LANES>::open(cursor, tables)?;
+    let Some((shift, by_previous)) = previous else {
+        match rows {
+            [] => decoder.interleaved(symbols, |_| bases.0[0]),
+            rows => {
+                let rows = &rows[..symbols.len()];
+                decoder.interleaved(symbols, |i| bases.0[usize::from(rows[i]) % MAX_CONTEXTS]);
+            }
+        }
+        return decoder.finish();
     };
-    // The last run may be shorter than the others.
-    let full = n.saturating_sub(run * (LANES - 1));
-    for t in 0..full {
-        for lane in 0..LANES {
-            step(t, lane, words, symbols);
-        }
+    match rows {
+        [] => decoder.in_runs(symbols, |_, before| {
+            bases.0[usize::from(before >> shift) % MAX_CONTEXTS]
+        }),
+        rows => decoder.in_runs(symbols, |i, before| {
+            let context = usize::from(rows[i]) * by_previous + usize::from(before >> shift);
+            bases.0[context % MAX_CONTEXTS]
+        }),
     }
-    for t in full..run.min(n) {
-        for lane in 0..LANES - 1 {
-            step(t, lane, words, symbols);
+    decoder.finish()
+}
+
+struct Decoder<'w, 't, const LANES: usize> {
+    states: [u32; LANES],
+    words: &'w [[u8; 2]],
+    slots: &'t [u32],
+    log: u32,
+}
+
+impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
+    fn open(cursor: &mut Cursor<'w>, tables: &'t DecodeTables) -> Result<Self, CodecError> {
+        let mut states = [0u32; LANES];
+        for state in &mut states {
+            let bytes = cursor.take(4)?;
+            *state = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         }
+        let length = cursor.varint()?;
+        let (words, _) = cursor.take(length.saturating_mul(2))?.as_chunks::<2>();
+        Ok(Self {
+            states,
+            words,
+            slots: &tables.slots,
+            log: tables.log,
+        })
     }
-    if next == words.len() && states == [LEAST_STATE; LANES] {
-        Ok(())
-    } else {
-        Err(CodecError::corrupt("coded symbols end wrongly"))
+
+    /// One symbol of a lane, by the table at `base`; and whether it took `word`.
+    #[inline(always)]
+    fn step(&self, state: &mut u32, base: u32, word: [u8; 2]) -> (u8, usize) {
+        let slot = base + (*state & ((1 << self.log) - 1));
+        // Tables are checked to be whole: zero is never taken.
+        let entry = self.slots.get(slot as usize).copied().unwrap_or(0);
+        let frequency = ((entry >> 8) & 0xfff) + 1;
+        let next = frequency
+            .wrapping_mul(*state >> self.log)
+            .wrapping_add(entry >> 20);
+        let low = next < LEAST_STATE;
+        let refilled = next << 16 | u32::from(u16::from_le_bytes(word));
+        *state = if low { refilled } else { next };
+        (entry as u8, usize::from(low))
+    }
+
+    /// Words that all lanes find, if there are so many.
+    #[inline(always)]
+    fn ahead(&self) -> Option<[[u8; 2]; LANES]> {
+        self.words.first_chunk::<LANES>().copied()
+    }
+
+    fn next_word(&self) -> [u8; 2] {
+        self.words.first().copied().unwrap_or_default()
+    }
+
+    fn skip(&mut self, words: usize) {
+        self.words = self.words.get(words..).unwrap_or_default();
+    }
+
+    /// Symbols of which each lane has every LANES-th; `base(index)` is a symbol's table.
+    #[inline(always)]
+    fn interleaved(&mut self, symbols: &mut [u8], base: impl Fn(usize) -> u32) {
+        let mut done = 0;
+        let mut states = self.states;
+        let (rounds, _) = symbols.as_chunks_mut::<LANES>();
+        for (t, round) in rounds.iter_mut().enumerate() {
+            let Some(ahead) = self.ahead() else { break };
+            let mut taken = 0;
+            for lane in 0..LANES {
+                let word = ahead[taken % LANES];
+                let (symbol, low) = self.step(&mut states[lane], base(t * LANES + lane), word);
+                round[lane] = symbol;
+                taken += low;
+            }
+            self.skip(taken);
+            done = (t + 1) * LANES;
+        }
+        for (i, to) in symbols.iter_mut().enumerate().skip(done) {
+            let word = self.next_word();
+            let (symbol, low) = self.step(&mut states[i % LANES], base(i), word);
+            *to = symbol;
+            self.skip(low);
+        }
+        self.states = states;
+    }
+
+    /// Symbols of which each lane has a run; `base(index, symbol before)` is a symbol's table.
+    #[inline(always)]
+    fn in_runs(&mut self, symbols: &mut [u8], base: impl Fn(usize, u8) -> u32) {
+        let (n, run) = (symbols.len(), run(symbols.len()));
+        let mut states = self.states;
+        let mut previous = [0u8; LANES];
+        // The last run may be shorter than the others.
+        let full = n.saturating_sub(run * (LANES - 1));
+        let mut t = 0;
+        while t < full {
+            let Some(ahead) = self.ahead() else { break };
+            let mut taken = 0;
+            for lane in 0..LANES {
+                let (index, word) = (lane * run + t, ahead[taken % LANES]);
+                let table = base(index, previous[lane]);
+                let (symbol, low) = self.step(&mut states[lane], table, word);
+                previous[lane] = symbol;
+                symbols[index] = symbol;
+                taken += low;
+            }
+            self.skip(taken);
+            t += 1;
+        }
+        for t in t..run.min(n) {
+            let lanes = if t < full { LANES } else { LANES - 1 };
+            for lane in 0..lanes {
+                let (index, word) = (lane * run + t, self.next_word());
+                let table = base(index, previous[lane]);
+                let (symbol, low) = self.step(&mut states[lane], table, word);
+                previous[lane] = symbol;
+                symbols[index] = symbol;
+                self.skip(low);
+            }
+        }
+        self.states = states;
+    }
+
+    fn finish(self) -> Result<(), CodecError> {
+        if self.words.is_empty() && self.states == [LEAST_STATE; LANES] {
+            Ok(())
+        } else {
+            Err(CodecError::corrupt("coded symbols end wrongly"))
+        }
     }
 }
 
-/// Appends `symbols`, each coded by the table that `chosen` names.
+/// Appends `symbols`, each coded by the table that `chosen` names; in runs where contexts look at
+/// the symbol before.
 pub(super) fn encode(
     symbols: &[u8],
     chosen: &[u8],
     tables: &[Frequencies],
     log: u32,
+    in_runs: bool,
     out: &mut Vec<u8>,
 ) {
     let starts: Vec<Vec<u32>> = tables
@@ -153,24 +280,28 @@ pub(super) fn encode(
         .collect();
     let n = symbols.len();
     let lanes = lanes(n);
-    let run = run(n);
     let mut states = vec![LEAST_STATE; lanes];
     let mut words = Vec::with_capacity(n / 4);
-    let last_full = n.saturating_sub(run * (lanes - 1));
-    for t in (0..run).rev() {
-        let lanes = if t < last_full { lanes } else { lanes - 1 };
-        for lane in (0..lanes).rev() {
-            let index = lane * run + t;
-            let (table, symbol) = (chosen[index] as usize, symbols[index] as usize);
-            let frequency = u32::from(tables[table][symbol]);
-            let mut state = states[lane];
-            // A frequency of all slots leaves the state as it is.
-            if u64::from(state) >= u64::from(frequency) << (32 - log) {
-                words.push(state as u16);
-                state >>= 16;
-            }
-            states[lane] = ((state / frequency) << log) + state % frequency + starts[table][symbol];
+    let mut code = |index: usize, lane: usize| {
+        let (table, symbol) = (chosen[index] as usize, symbols[index] as usize);
+        let frequency = u32::from(tables[table][symbol]);
+        let mut state = states[lane];
+        // A frequency of all slots leaves the state as it is.
+        if u64::from(state) >= u64::from(frequency) << (32 - log) {
+            words.push(state as u16);
+            state >>= 16;
         }
+        states[lane] = ((state / frequency) << log) + state % frequency + starts[table][symbol];
+    };
+    if in_runs {
+        let run = run(n);
+        let full = n.saturating_sub(run * (lanes - 1));
+        for t in (0..run.min(n)).rev() {
+            let lanes = if t < full { lanes } else { lanes - 1 };
+            (0..lanes).rev().for_each(|lane| code(lane * run + t, lane));
+        }
+    } else {
+        (0..n).rev().for_each(|i| code(i, i % lanes));
     }
     for state in states {
         out.extend_from_slice(&state.to_le_bytes());

@@ -6,11 +6,12 @@
 //! in Chow and Liu's trees (IEEE Trans. Inf. Theory 14, 1968); last, each column tries its
 //! strongest partners for real.
 
-use super::context::{Buckets, Context, MAX_REFERENCES};
+use super::context::{Buckets, Context, MAX_REFERENCES, Span};
 use super::effort::Effort;
 use super::estimate::{Cost, RUN, Sample, Symbols};
 use super::graph::Graph;
-use super::transform::{MAX_DELTA, Transform};
+use super::linear;
+use super::transform::{Linear, MAX_DELTA, MAX_TERMS, Transform};
 
 /// How a column is coded: by what transform, and by which other columns.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -108,14 +109,18 @@ struct Column {
     bits: f32,
     /// Coarse residuals of some rows, for [`pairs`].
     coarse: Vec<u8>,
+    /// Of its integers, and of their differences.
+    spans: [Span; 2],
 }
 
 impl Column {
     fn new(pieces: &[&[i32]], search: Search, cost: &mut Cost) -> Self {
         let sample = Sample::of(pieces, search.sample);
         let (bits, plan) = alone(&sample, search.previous, cost);
-        let coarse = coarse(&sample.symbols(&plan.transform));
+        let coarse = coarse(&sample.symbols(&plan.transform, &[]));
+        let spans = [false, true].map(|difference| Span::of(&sample.integers, difference));
         Self {
+            spans,
             rows: pieces.iter().map(|piece| piece.len()).sum(),
             sample,
             plan,
@@ -138,7 +143,7 @@ fn alone(sample: &Sample, with_previous: bool, cost: &mut Cost) -> (f32, Plan) {
             0 => Transform::None,
             order => Transform::Delta(order),
         };
-        let symbols = sample.symbols(&transform);
+        let symbols = sample.symbols(&transform, &[]);
         let mut least = f32::INFINITY;
         let shift = with_previous.then(|| previous_shift(symbols.size));
         for previous in [None].into_iter().chain(shift.map(Some)) {
@@ -351,42 +356,115 @@ fn refer(
     cost: &mut Cost,
 ) -> Option<Plan> {
     let column = columns[i].as_ref()?;
-    let mut best = (column.bits, column.plan.clone());
-    let mut transforms = vec![Transform::None];
-    if column.plan.transform != Transform::None {
-        transforms.push(column.plan.transform.clone());
-    }
-    let parents: Vec<usize> = graph.parents(i).to_vec();
+    let parents = graph.parents(i);
     let candidates: Vec<usize> = parents
         .iter()
         .chain(partners.iter().filter(|j| !parents.contains(j)))
         .copied()
         .filter(|j| graph.allows(i, &[*j]))
         .collect();
-    for transform in &transforms {
-        let symbols = column.sample.symbols(transform);
-        let difference = *transform != Transform::None;
-        let mut consider = |references: &[usize], buckets: &[usize], previous: Option<u32>| {
-            let samples: Option<Vec<&[i32]>> = references
-                .iter()
-                .map(|j| Some(&columns[*j].as_ref()?.sample.integers[..]))
-                .collect();
-            let samples = samples?;
+    let mut trial = Trial {
+        column,
+        columns,
+        cost,
+        best: (column.bits, column.plan.clone()),
+    };
+    let own = column.plan.transform.clone();
+    for transform in [Transform::None, own.clone()] {
+        trial.contexts(&transform, &[], &candidates, |all| {
+            all.len() <= search.references && graph.allows(i, all)
+        });
+        if own == Transform::None {
+            break;
+        }
+    }
+    let differences = own.is_ordered();
+    let samples: Vec<&[i32]> = candidates
+        .iter()
+        .filter_map(|j| Some(&columns[*j].as_ref()?.sample.integers[..]))
+        .collect();
+    for fit in linear::fit(
+        &column.sample.integers,
+        &samples,
+        column.sample.run,
+        differences,
+    ) {
+        // From indices among the candidates to indices among the plan's references.
+        let references: Vec<usize> = fit.terms.iter().map(|(at, _)| candidates[*at]).collect();
+        let terms = fit
+            .terms
+            .iter()
+            .enumerate()
+            .map(|(at, (_, weight))| (at, *weight));
+        let transform = Transform::Linear(Linear {
+            terms: terms.collect(),
+            ..fit
+        });
+        if graph.allows(i, &references) {
+            let first = references[..1].to_vec();
+            trial.contexts(&transform, &references, &first, |all| {
+                all.len() <= MAX_TERMS
+            });
+        }
+    }
+    let saved = column.scaled(column.bits - trial.best.0);
+    Some(if saved > LEAST_GAIN {
+        trial.best.1
+    } else {
+        column.plan.clone()
+    })
+}
+
+/// Plans of one column, tried on the sample.
+struct Trial<'a> {
+    column: &'a Column,
+    columns: &'a [Option<Column>],
+    cost: &'a mut Cost,
+    best: (f32, Plan),
+}
+
+impl Trial<'_> {
+    /// Tries `transform`, which refers to `references`, without context and with contexts by up to
+    /// two of `candidates`, where `allowed` for all references together.
+    fn contexts(
+        &mut self,
+        transform: &Transform,
+        references: &[usize],
+        candidates: &[usize],
+        allowed: impl Fn(&[usize]) -> bool,
+    ) {
+        let Some(referred) = samples(self.columns, references) else {
+            return;
+        };
+        let symbols = self.column.sample.symbols(transform, &referred);
+        let shift = previous_shift(symbols.size);
+        let mut consider = |by: &[(usize, usize)], previous: Option<u32>| -> Option<f32> {
+            let mut all = references.to_vec();
+            for (j, _) in by {
+                if !all.contains(j) {
+                    all.push(*j);
+                }
+            }
+            if all.is_empty() || !allowed(&all) {
+                return None;
+            }
+            let samples = samples(self.columns, &all)?;
+            let buckets = by.iter().filter_map(|(j, most)| {
+                let at = all.iter().position(|reference| reference == j)?;
+                let difference = transform.is_ordered();
+                let span = self.columns[*j].as_ref()?.spans[usize::from(difference)];
+                Some(Buckets::of(at, difference, span, *most))
+            });
             let context = Context {
-                buckets: samples
-                    .iter()
-                    .zip(buckets)
-                    .enumerate()
-                    .map(|(at, (sample, most))| Buckets::of(at, difference, sample, *most))
-                    .collect(),
+                buckets: buckets.collect(),
                 previous,
             };
-            let bits = cost.of(&symbols, &context, &samples);
-            if worth(bits, best.0) {
-                best = (
+            let bits = self.cost.of(&symbols, &context, &samples);
+            if worth(bits, self.best.0) {
+                self.best = (
                     bits,
                     Plan {
-                        references: references.to_vec(),
+                        references: all,
                         transform: transform.clone(),
                         context,
                     },
@@ -394,31 +472,24 @@ fn refer(
             }
             Some(bits)
         };
-        let mut first: Option<(f32, usize)> = None;
-        for &j in &candidates {
-            if let Some(bits) = consider(&[j], &[BUCKETS], None)
-                && first.is_none_or(|(least, _)| bits < least)
-            {
-                first = Some((bits, j));
-            }
-        }
-        let Some((_, first)) = first else { continue };
-        consider(&[first], &[BUCKETS], Some(previous_shift(symbols.size)));
-        if search.references < 2 {
-            continue;
-        }
-        for &j in &candidates {
-            if j != first && graph.allows(i, &[first, j]) {
-                consider(&[first, j], &[BUCKETS, 8], None);
-                consider(&[first, j], &[BUCKETS / 2, BUCKETS / 2], None);
-            }
+        consider(&[], None);
+        let first = candidates
+            .iter()
+            .filter_map(|j| Some((consider(&[(*j, BUCKETS)], None)?, *j)))
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((_, first)) = first else { return };
+        consider(&[(first, BUCKETS)], Some(shift));
+        for &j in candidates.iter().filter(|j| **j != first) {
+            consider(&[(first, BUCKETS), (j, 8)], None);
+            consider(&[(first, BUCKETS / 2), (j, BUCKETS / 2)], None);
         }
     }
-    if best.1.references.is_empty() {
-        return Some(best.1);
-    }
-    let saved = column.scaled(column.bits - best.0);
-    (saved > LEAST_GAIN)
-        .then_some(best.1)
-        .or_else(|| Some(column.plan.clone()))
+}
+
+/// The samples of `chosen` columns.
+fn samples<'a>(columns: &'a [Option<Column>], chosen: &[usize]) -> Option<Vec<&'a [i32]>> {
+    chosen
+        .iter()
+        .map(|j| Some(&columns[*j].as_ref()?.sample.integers[..]))
+        .collect()
 }

@@ -13,6 +13,9 @@ use super::{CodecError, payload};
 const TAG_PLAIN: u8 = 0;
 /// One pco header, chunk and page.
 const TAG_PCO: u8 = 1;
+/// The plain values' byte planes, the lowest first, by zstd: for values that recur in runs and
+/// patterns, which an entropy coder does not see.
+const TAG_ZSTD: u8 = 2;
 
 /// Values decoded at a time: a multiple of pco's batch that stays in the first-level cache.
 pub(super) const DECODE_CHUNK: usize = 4 * FULL_BATCH_N;
@@ -56,6 +59,25 @@ pub(super) fn write_at<T: Element>(values: &[T], delta: Delta, level: usize, out
     let packed = compress(values, delta, level).filter(|packed| packed.len() < plain.len());
     let (tag, bytes) = match &packed {
         Some(packed) => (TAG_PCO, packed.as_slice()),
+        None => (TAG_PLAIN, plain),
+    };
+    out.push(tag);
+    payload::write_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// As [`write`], by zstd.
+pub(super) fn write_zstd<T: Element>(values: &[T], level: i32, out: &mut Vec<u8>) {
+    let plain: &[u8] = bytemuck::cast_slice(values);
+    let width = size_of::<T>();
+    let planes: Vec<u8> = (0..width)
+        .flat_map(|plane| plain.iter().skip(plane).step_by(width).copied())
+        .collect();
+    // Compressing to memory does not fail; if it does, the plain form stands in.
+    let packed = zstd::bulk::compress(&planes, level).ok();
+    let packed = packed.filter(|packed| packed.len() < plain.len());
+    let (tag, bytes) = match &packed {
+        Some(packed) => (TAG_ZSTD, packed.as_slice()),
         None => (TAG_PLAIN, plain),
     };
     out.push(tag);
@@ -125,6 +147,23 @@ pub(super) fn read_into<T: Element>(
             Ok(())
         }
         TAG_PCO => decompress(bytes, dst.len(), |page| page.fill(dst)),
+        TAG_ZSTD => {
+            let planes = zstd::bulk::decompress(bytes, size_of_val(dst))
+                .map_err(|error| CodecError::corrupt(error.to_string()))?;
+            if planes.len() != size_of_val(dst) {
+                return Err(CodecError::corrupt("zstd stream has another length"));
+            }
+            let (n, width) = (dst.len(), size_of::<T>());
+            for (i, value) in bytemuck::cast_slice_mut::<T, u8>(dst)
+                .chunks_mut(width)
+                .enumerate()
+            {
+                for (plane, byte) in value.iter_mut().enumerate() {
+                    *byte = planes[plane * n + i];
+                }
+            }
+            Ok(())
+        }
         _ => Err(CodecError::corrupt(format!("unknown stream tag {tag}"))),
     }
 }

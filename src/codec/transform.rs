@@ -1,6 +1,10 @@
-//! Integers to residuals that are cheaper to code, and back.
+//! Integers to residuals that are cheaper to code, and back. All arithmetic is of integers, and
+//! wraps, so that it is the same everywhere.
 
 use super::CodecError;
+use super::bits::{BitReader, BitWriter, Number};
+use super::context::ABSENT;
+use super::payload::{self, Cursor};
 
 /// What is taken from each integer before it is coded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -9,35 +13,138 @@ pub(super) enum Transform {
     None,
     /// Differences of order 1 or 2.
     Delta(usize),
+    /// A linear prediction by other columns.
+    Linear(Linear),
+    /// Predictions from neighbours on both sides, coarse to fine: see [`interpolation`].
+    ///
+    /// [`interpolation`]: super::interpolation
+    Interpolation,
 }
 
 pub(super) const MAX_DELTA: usize = 2;
 
+/// Terms of a linear prediction, at most.
+pub(super) const MAX_TERMS: usize = 3;
+
+/// Predicts an integer, or its difference from the one before, by a weighted sum of those of other
+/// columns in the same row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Linear {
+    pub(super) differences: bool,
+    /// Weights in 2^-16, by reference.
+    pub(super) terms: Vec<(usize, i32)>,
+    /// In 2^-16.
+    pub(super) constant: i64,
+}
+
+/// Bits of a weight behind the point.
+pub(super) const WEIGHT_BITS: u32 = 16;
+
+impl Linear {
+    /// The prediction for each row.
+    fn predictions(&self, references: &[&[i32]], n: usize) -> Vec<i32> {
+        let mut sums = vec![self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)); n];
+        for (reference, weight) in &self.terms {
+            let weight = i64::from(*weight);
+            let mut before = 0;
+            for (sum, x) in sums.iter_mut().zip(references[*reference]) {
+                // A row without an integer tells nothing.
+                let x = if *x == ABSENT { before } else { *x };
+                let told = if self.differences {
+                    i64::from(x) - i64::from(before)
+                } else {
+                    i64::from(x)
+                };
+                before = x;
+                *sum = sum.wrapping_add(weight.wrapping_mul(told));
+            }
+        }
+        sums.into_iter()
+            .map(|sum| (sum >> WEIGHT_BITS) as i32)
+            .collect()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut bits = BitWriter::new();
+        bits.raw(u32::from(self.differences), 1);
+        bits.raw(self.terms.len() as u32, 2);
+        let mut number = Number::NEW;
+        for (reference, weight) in &self.terms {
+            bits.number(&mut number, *reference as u32);
+            bits.signed(&mut number, *weight);
+        }
+        bits.raw((self.constant >> 32) as u32, 32);
+        bits.raw(self.constant as u32, 32);
+        let bytes = bits.finish();
+        payload::write_varint(bytes.len() as u64, out);
+        out.extend_from_slice(&bytes);
+    }
+
+    fn read(cursor: &mut Cursor<'_>, references: usize) -> Result<Self, CodecError> {
+        let mut bits = BitReader::open(cursor)?;
+        let differences = bits.raw(1) == 1;
+        let mut number = Number::NEW;
+        let terms: Vec<(usize, i32)> = (0..bits.raw(2))
+            .map(|_| (bits.number(&mut number) as usize, bits.signed(&mut number)))
+            .collect();
+        let constant = i64::from(bits.raw(32)) << 32 | i64::from(bits.raw(32));
+        bits.finish()?;
+        if terms.iter().any(|(reference, _)| *reference >= references) {
+            return Err(CodecError::corrupt("a reference that is not there"));
+        }
+        Ok(Self {
+            differences,
+            terms,
+            constant,
+        })
+    }
+}
+
 impl Transform {
-    /// The residuals of `integers`.
-    pub(super) fn apply(&self, integers: &[i32]) -> Vec<i32> {
+    /// The residuals of `integers`; references are aligned with them.
+    pub(super) fn apply(&self, integers: &[i32], references: &[&[i32]]) -> Vec<i32> {
         let mut residuals = integers.to_vec();
-        if let Self::Delta(order) = self {
-            for _ in 0..*order {
-                let mut before = 0;
-                for x in &mut residuals {
-                    *x = x.wrapping_sub(std::mem::replace(&mut before, *x));
+        match self {
+            Self::None => {}
+            Self::Delta(order) => (0..*order).for_each(|_| differences(&mut residuals)),
+            Self::Linear(linear) => {
+                if linear.differences {
+                    differences(&mut residuals);
+                }
+                let predictions = linear.predictions(references, integers.len());
+                for (x, prediction) in residuals.iter_mut().zip(predictions) {
+                    *x = x.wrapping_sub(prediction);
                 }
             }
+            Self::Interpolation => super::interpolation::apply(&mut residuals),
         }
         residuals
     }
 
     /// The integers of `residuals`, in place.
-    pub(super) fn invert(&self, residuals: &mut [i32]) {
-        if let Self::Delta(order) = self {
-            for _ in 0..*order {
-                let mut sum = 0i32;
-                for x in &mut *residuals {
-                    sum = sum.wrapping_add(*x);
-                    *x = sum;
+    pub(super) fn invert(&self, residuals: &mut [i32], references: &[&[i32]]) {
+        match self {
+            Self::None => {}
+            Self::Delta(order) => (0..*order).for_each(|_| sums(residuals)),
+            Self::Linear(linear) => {
+                let predictions = linear.predictions(references, residuals.len());
+                for (x, prediction) in residuals.iter_mut().zip(predictions) {
+                    *x = x.wrapping_add(prediction);
+                }
+                if linear.differences {
+                    sums(residuals);
                 }
             }
+            Self::Interpolation => super::interpolation::invert(residuals),
+        }
+    }
+
+    /// Whether it looks at the order of rows.
+    pub(super) fn is_ordered(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Delta(_) | Self::Interpolation => true,
+            Self::Linear(linear) => linear.differences,
         }
     }
 
@@ -45,14 +152,45 @@ impl Transform {
         match self {
             Self::None => 0,
             Self::Delta(order) => *order as u8,
+            Self::Linear(_) => 3,
+            Self::Interpolation => 4,
         }
     }
 
-    pub(super) fn of_tag(tag: u8) -> Result<Self, CodecError> {
+    /// Appends what the tag does not say.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        if let Self::Linear(linear) = self {
+            linear.write(out);
+        }
+    }
+
+    /// The transform of `tag`, of a payload that has `references`.
+    pub(super) fn read(
+        tag: u8,
+        cursor: &mut Cursor<'_>,
+        references: usize,
+    ) -> Result<Self, CodecError> {
         match tag {
             0 => Ok(Self::None),
             order @ 1..=2 => Ok(Self::Delta(order.into())),
+            3 => Ok(Self::Linear(Linear::read(cursor, references)?)),
+            4 => Ok(Self::Interpolation),
             tag => Err(CodecError::corrupt(format!("unknown transform {tag}"))),
         }
+    }
+}
+
+fn differences(integers: &mut [i32]) {
+    let mut before = 0;
+    for x in integers {
+        *x = x.wrapping_sub(std::mem::replace(&mut before, *x));
+    }
+}
+
+fn sums(differences: &mut [i32]) {
+    let mut sum = 0i32;
+    for x in differences {
+        sum = sum.wrapping_add(*x);
+        *x = sum;
     }
 }

@@ -4,7 +4,9 @@
 //! Knows Arrow, Parquet and object stores, and the [codec](crate::codec) below; no SQL, no tools.
 
 mod atomic;
+mod best_encoding;
 mod cache;
+mod check;
 mod column;
 mod error;
 mod footer;
@@ -21,6 +23,7 @@ mod packed;
 mod page;
 mod pages;
 mod plan;
+mod portable;
 mod reader;
 mod report;
 mod row_id;
@@ -31,6 +34,8 @@ mod statistics;
 mod tests;
 #[cfg(test)]
 mod tests_forged;
+#[cfg(test)]
+mod tests_references;
 mod virtual_file;
 mod writer;
 
@@ -41,10 +46,13 @@ pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 pub use layout::Layout;
 pub use object::ObjectReader;
 pub use open::Opened;
-pub use options::{DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, RowOrder, WriterOptions};
+pub use options::{
+    DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, RowOrder, WriterOptions,
+};
 pub use order::{OrderMethod, RowOrderRecord, RowOrderReport};
 pub use packed::finite_range;
 pub use plan::Plan;
+pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
 pub use source::ReadAt;

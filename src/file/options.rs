@@ -13,6 +13,8 @@ pub const DEFAULT_ROW_GROUP_ROWS: usize = 4 * DEFAULT_BLOCK_ROWS;
 /// The same where rows may be in any order: the more rows are sorted together, the more alike are
 /// neighbours.
 const DEFAULT_ANY_ORDER_ROWS: usize = 4 * DEFAULT_ROW_GROUP_ROWS;
+/// Rows of a row group of a portable file unless told otherwise: each has a dictionary of its own.
+const PORTABLE_ROW_GROUP_ROWS: usize = 1 << 20;
 /// Raw bytes that a row group of the default size stays below: a writer holds one in memory.
 pub(super) const ROW_GROUP_BYTES: usize = 256 << 20;
 /// A block of the default size is not cut below this, however wide the table.
@@ -26,6 +28,17 @@ pub enum RowOrder {
     Keep,
     /// The rows of each row group may be stored in whichever order makes it smallest.
     Any,
+}
+
+/// The two kinds of file that Tolerant writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileLayout {
+    /// The smallest and fastest to decode; read with Tolerant. See [`Writer`](super::Writer).
+    #[default]
+    Packed,
+    /// Ordinary Parquet, read by anything that reads Parquet. See
+    /// [`PortableWriter`](super::PortableWriter).
+    Portable,
 }
 
 /// Options of a [`Writer`](super::Writer): bounds, ranges, sizes.
@@ -138,6 +151,16 @@ impl WriterOptions {
 
     pub(super) fn bounded_columns(&self) -> impl Iterator<Item = &String> {
         self.column_bounds.keys().chain(self.column_ranges.keys())
+    }
+
+    /// Rows of a row group of a portable file, for rows of `row_bytes` raw bytes.
+    pub(super) fn portable_rows(&self, row_bytes: usize) -> Result<usize> {
+        let affordable = (ROW_GROUP_BYTES / row_bytes.max(1)).max(LEAST_BLOCK_ROWS);
+        match self.row_group_rows {
+            Some(0) => Err(FileError::invalid("a row group needs at least 1 row")),
+            Some(rows) => Ok(rows),
+            None => Ok(PORTABLE_ROW_GROUP_ROWS.min(affordable)),
+        }
     }
 
     /// Rows of a block, of a row group, and of one whose rows are kept in their order, for rows of

@@ -62,6 +62,15 @@ pub(super) fn ordinary_chunks(
         .set_data_page_row_count_limit(block_rows)
         .set_max_row_group_row_count(None)
         .build();
+    ordinary_chunks_with(field, arrays, properties)
+}
+
+/// As [`ordinary_chunks`], with other properties.
+pub(super) fn ordinary_chunks_with(
+    field: &FieldRef,
+    arrays: &[ArrayRef],
+    properties: WriterProperties,
+) -> Result<OrdinaryChunks> {
     let options = ArrowWriterOptions::new()
         .with_properties(properties)
         .with_skip_arrow_metadata(true);

@@ -19,6 +19,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::error::{FileError, Result};
 use super::open::Opened;
+use super::portable;
 use super::source::ReadAt;
 use super::virtual_file::{VirtualFile, VirtualRead, open_source};
 
@@ -74,7 +75,10 @@ impl ReaderBuilder {
                 AnySource::Virtual(VirtualFile::from_layout(source, Arc::clone(layout))),
                 Arc::clone(layout.schema()),
             ),
-            Opened::Ordinary(_) => (AnySource::Ordinary(source), Arc::clone(metadata.schema())),
+            Opened::Ordinary(_) => (
+                AnySource::Ordinary(source),
+                portable::without_promises(metadata.schema()),
+            ),
         };
         Ok(Self {
             source,

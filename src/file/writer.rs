@@ -1,12 +1,11 @@
 //! The writer of packed files.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::{KeyValue, ParquetColumnIndex, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -15,6 +14,7 @@ use rayon::prelude::*;
 
 use crate::codec::{self, Effort, ErrorBound, Grid, Plan, Search, ValueRange};
 
+use super::check::{check_batch, check_columns};
 use super::column::{element_type, is_float, raw_bytes};
 use super::error::{FileError, Result};
 use super::footer;
@@ -167,7 +167,7 @@ impl<W: Write + Send> Writer<W> {
     }
 
     fn write_rows(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.check_batch(batch)?;
+        check_batch(&self.schema, batch)?;
         let mut offset = 0;
         while offset < batch.num_rows() {
             let mut rows =
@@ -258,35 +258,6 @@ impl<W: Write + Send> Writer<W> {
             row_order,
         };
         Ok((self.sink, report))
-    }
-
-    fn check_batch(&self, batch: &RecordBatch) -> Result<()> {
-        let (ours, theirs) = (self.schema.fields(), batch.schema_ref().fields());
-        if ours.len() != theirs.len() {
-            return Err(FileError::invalid(format!(
-                "a batch of {} columns was given to a writer of {}",
-                theirs.len(),
-                ours.len()
-            )));
-        }
-        for ((field, other), array) in ours.iter().zip(theirs).zip(batch.columns()) {
-            if field.name() != other.name() || field.data_type() != other.data_type() {
-                return Err(FileError::invalid(format!(
-                    "column {:?} of type {} was given where column {:?} of type {} belongs",
-                    other.name(),
-                    other.data_type(),
-                    field.name(),
-                    field.data_type()
-                )));
-            }
-            if !field.is_nullable() && array.null_count() > 0 {
-                return Err(FileError::invalid(format!(
-                    "column {:?} is declared non-null but holds nulls",
-                    field.name()
-                )));
-            }
-        }
-        Ok(())
     }
 
     /// Each column of the buffered rows as one array.
@@ -602,68 +573,5 @@ impl Column {
             State::Packed { index, .. } => IndexColumn::Packed(index),
             State::Ordinary(index) => IndexColumn::Ordinary(index),
         }
-    }
-}
-
-fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Result<()> {
-    let mut names = HashSet::new();
-    if let Some(twice) = schema
-        .fields()
-        .iter()
-        .find(|field| !names.insert(field.name()))
-    {
-        return Err(FileError::invalid(format!(
-            "two columns are named {:?}; rename one",
-            twice.name()
-        )));
-    }
-    if let Some(missing) = options.bounded_columns().find(|name| !names.contains(name)) {
-        return Err(FileError::invalid(format!(
-            "there is no column named {missing:?}"
-        )));
-    }
-    options.default_bound().checked()?;
-    for field in schema.fields() {
-        if let Some(bound) = options.bound_of(field.name()) {
-            bound.checked()?;
-        }
-        if !reads_back(field.data_type()) {
-            return Err(FileError::invalid(format!(
-                "column {:?} is of type {}, which Parquet does not give back; cast it to its value type first",
-                field.name(),
-                field.data_type()
-            )));
-        }
-        if let Some(bound) = options.bound_of(field.name())
-            && !bound.is_exact()
-            && !is_float(field.data_type())
-        {
-            return Err(FileError::invalid(format!(
-                "column {:?} is of type {} and takes no error bound but exact (asked for: {bound})",
-                field.name(),
-                field.data_type()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether parquet-rs reads the type back that it writes: it does not decode into runs, nor into
-/// dictionaries but for those of strings, bytes and plain numbers.
-fn reads_back(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::RunEndEncoded(_, _) => false,
-        DataType::Dictionary(_, values) => match values.as_ref() {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => true,
-            values => values.is_integer() || is_float(values),
-        },
-        DataType::Struct(fields) => fields.iter().all(|field| reads_back(field.data_type())),
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::ListView(field)
-        | DataType::LargeListView(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => reads_back(field.data_type()),
-        _ => true,
     }
 }

@@ -1,4 +1,4 @@
-//! Any tables in, one packed file out.
+//! Any tables in, one packed or portable file out.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,8 +7,13 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
+
 use crate::codec::{ErrorBound, ValueRange};
-use crate::file::{AtomicFile, RowOrder, WriteReport, Writer, WriterOptions, is_float};
+use crate::file::{
+    AtomicFile, FileError, FileLayout, PortableWriter, RowOrder, WriteReport, Writer,
+    WriterOptions, is_float,
+};
 
 use super::error::{Result, ToolError};
 use super::input::{Input, TableFile};
@@ -25,6 +30,8 @@ pub struct CompressOptions {
     pub bound: ErrorBound,
     /// Bounds of single columns.
     pub columns: Vec<(String, ErrorBound)>,
+    /// A packed file, or ordinary Parquet.
+    pub layout: FileLayout,
     /// Rows of a block and of a row group; the writer's own choice unless given.
     pub block_rows: Option<usize>,
     pub row_group_rows: Option<usize>,
@@ -61,7 +68,7 @@ pub enum Phase {
 /// Batches read ahead of the writer: it is busy for long at the end of each row group.
 const READ_AHEAD: usize = 2;
 
-/// Compresses all inputs, one after the other, into one packed file.
+/// Compresses all inputs, one after the other, into one file.
 ///
 /// A `rel` bound is relative to the column's range over all inputs, as their statistics declare it
 /// or, where they do not, as a first pass over the data finds it.
@@ -201,6 +208,11 @@ fn write(
             writer_options.with_column_range(input.schema().field(*column).name(), *range);
     }
     if let Some(rows) = options.block_rows {
+        if options.layout == FileLayout::Portable {
+            return Err(ToolError::invalid(
+                "a portable file has no blocks; leave out --block-rows, or set --row-group-rows",
+            ));
+        }
         writer_options = writer_options.with_block_rows(rows);
     }
     if let Some(rows) = options.row_group_rows {
@@ -213,8 +225,14 @@ fn write(
     }
 
     let file = AtomicFile::create(&options.output).map_err(failed)?;
-    let mut writer =
-        Writer::try_new(file, Arc::clone(input.schema()), writer_options).map_err(failed)?;
+    let schema = Arc::clone(input.schema());
+    let mut writer = match options.layout {
+        FileLayout::Packed => Writer::try_new(file, schema, writer_options).map(AnyWriter::Packed),
+        FileLayout::Portable => {
+            PortableWriter::try_new(file, schema, writer_options).map(AnyWriter::Portable)
+        }
+    }
+    .map_err(failed)?;
     let (batches, received) = sync_channel(READ_AHEAD);
     thread::scope(|scope| {
         // Owned by the scope, so that an error of the writer hangs up on the reader.
@@ -234,4 +252,26 @@ fn write(
         Ok::<_, ToolError>(())
     })?;
     writer.close().map_err(failed)
+}
+
+/// A writer of either layout.
+enum AnyWriter {
+    Packed(Writer<AtomicFile>),
+    Portable(PortableWriter<AtomicFile>),
+}
+
+impl AnyWriter {
+    fn write(&mut self, batch: &RecordBatch) -> std::result::Result<(), FileError> {
+        match self {
+            Self::Packed(writer) => writer.write(batch),
+            Self::Portable(writer) => writer.write(batch),
+        }
+    }
+
+    fn close(self) -> std::result::Result<(AtomicFile, WriteReport), FileError> {
+        match self {
+            Self::Packed(writer) => writer.close(),
+            Self::Portable(writer) => writer.close(),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A packed file as an ordinary Parquet file.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
 
-use crate::file::{AtomicFile, FileError, ReaderBuilder};
+use crate::file::{AtomicFile, FileError, Opened, Promises, ReaderBuilder};
 
 use super::error::{Result, ToolError};
 use super::paths;
@@ -31,7 +31,7 @@ pub struct DecompressReport {
 
 /// Writes a packed (or ordinary) Parquet file as ordinary Parquet with ZSTD, in the same row
 /// groups, under the Arrow schema that it was written with. `progress` gets the rows written and
-/// the rows there are.
+/// the rows there are. A portable file is copied as it is.
 ///
 /// Holds the rows of one row group in memory, of some columns at a time.
 ///
@@ -49,6 +49,11 @@ pub fn decompress(
     let failed = |error: FileError| ToolError::file(output, error);
     let failed_parquet = |error: ParquetError| failed(error.into());
 
+    if let Opened::Ordinary(metadata) = reader.opened()
+        && let Ok(Some(_)) = Promises::of(metadata, reader.schema())
+    {
+        return copy(input, output, reader.num_rows(), start);
+    }
     let schema = reader.schema();
     let mut properties = properties();
     add_encoded_arrow_schema_to_metadata(schema, &mut properties);
@@ -93,6 +98,21 @@ pub fn decompress(
         rows,
         file_bytes: written.len(),
         seconds,
+    })
+}
+
+/// A portable file is ordinary Parquet already.
+fn copy(input: &Path, output: &Path, rows: u64, start: Instant) -> Result<DecompressReport> {
+    let mut from = File::open(input).map_err(|error| ToolError::io("open", input, error))?;
+    let mut to = AtomicFile::create(output).map_err(|error| ToolError::file(output, error))?;
+    let file_bytes =
+        io::copy(&mut from, &mut to).map_err(|error| ToolError::io("write", output, error))?;
+    to.commit()
+        .map_err(|error| ToolError::file(output, error))?;
+    Ok(DecompressReport {
+        rows,
+        file_bytes,
+        seconds: start.elapsed().as_secs_f64(),
     })
 }
 

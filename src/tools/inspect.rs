@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use arrow::datatypes::{Field, Schema};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::basic::Encoding;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use serde::Serialize;
 
 use crate::codec::{ErrorBound, PayloadKind, ValueRange};
-use crate::file::{Index, IndexColumn, Opened, PackedColumn, ReaderBuilder};
+use crate::file::{Index, IndexColumn, Opened, PackedColumn, Promises, ReaderBuilder, is_float};
 
 use super::error::{Result, ToolError};
 
@@ -18,6 +19,8 @@ use super::error::{Result, ToolError};
 pub struct InspectReport {
     /// Whether this is a packed file, or ordinary Parquet.
     pub packed: bool,
+    /// `packed`, `portable` (ordinary Parquet with error bounds), or `ordinary`.
+    pub layout: &'static str,
     pub rows: u64,
     pub row_groups: u64,
     /// Rows of a block; `None` for ordinary Parquet.
@@ -66,7 +69,7 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
         .len();
     let builder = ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
     let schema = builder.schema();
-    let (columns, row_groups, block_rows) = match builder.opened() {
+    let (mut columns, row_groups, block_rows) = match builder.opened() {
         Opened::Packed(layout) => {
             let metadata = layout.metadata();
             (
@@ -81,8 +84,25 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
             None,
         ),
     };
+    let mut layout = if block_rows.is_some() {
+        "packed"
+    } else {
+        "ordinary"
+    };
+    if let Opened::Ordinary(metadata) = builder.opened() {
+        match Promises::of(metadata, schema) {
+            Ok(None) => {}
+            Ok(Some(promises)) => {
+                layout = "portable";
+                promised(&mut columns, schema, &promises);
+            }
+            // The data is none the worse for it.
+            Err(error) => tracing::warn!("{}: {error}", path.display()),
+        }
+    }
     Ok(InspectReport {
         packed: block_rows.is_some(),
+        layout,
         rows: builder.num_rows(),
         row_groups: row_groups as u64,
         block_rows,
@@ -151,6 +171,23 @@ fn ordinary_columns(schema: &Schema, metadata: &ParquetMetaData) -> Vec<Inspecte
         .collect()
 }
 
+/// Adds what a portable file says of its float columns.
+fn promised(columns: &mut [InspectedColumn], schema: &Schema, promises: &Promises) {
+    let floats = columns
+        .iter_mut()
+        .zip(schema.fields())
+        .filter(|(_, field)| is_float(field.data_type()));
+    for ((column, _), promise) in floats.zip(&promises.columns) {
+        let bounds = (0..promise.ranges.len()).map(|i| promise.abs_bound(i));
+        let range = promise.range();
+        column.bound = Some(promise.bound.to_string());
+        column.abs_bound = Some(bounds.fold(0.0, f64::max));
+        column.range = (!range.is_empty()).then_some([range.min, range.max]);
+        column.range_declared =
+            (promise.bound != ErrorBound::Exact).then_some(promise.range_declared);
+    }
+}
+
 /// What Parquet's own metadata says of the leaves of one top-level column.
 #[derive(Default)]
 struct Chunks {
@@ -172,10 +209,7 @@ fn chunks_by_column(metadata: &ParquetMetaData) -> HashMap<usize, Chunks> {
         column.nulls = Some(0).filter(|_| column.leaves == 1);
         for chunk in metadata.row_groups().iter().map(|group| group.column(leaf)) {
             column.bytes += u64::try_from(chunk.compressed_size()).unwrap_or(0);
-            let codec = chunk.compression().to_string();
-            // "ZSTD(ZstdLevel(1))": readers need no level, and files do not store it.
-            let codec = codec.split('(').next().unwrap_or_default();
-            *column.codecs.entry(codec.to_string()).or_default() += 1;
+            *column.codecs.entry(codec(chunk)).or_default() += 1;
             let nulls = chunk
                 .statistics()
                 .and_then(|statistics| statistics.null_count_opt());
@@ -183,6 +217,34 @@ fn chunks_by_column(metadata: &ParquetMetaData) -> HashMap<usize, Chunks> {
         }
     }
     columns
+}
+
+/// The encoding of a chunk's values and its compression: `DICTIONARY+ZSTD`.
+fn codec(chunk: &ColumnChunkMetaData) -> String {
+    // Levels are RLE and dictionaries PLAIN: the values are what is left.
+    let mut encodings: Vec<Encoding> = chunk.encodings().collect();
+    for other in [Encoding::RLE, Encoding::PLAIN] {
+        if encodings.len() > 1 {
+            encodings.retain(|encoding| *encoding != other);
+        }
+    }
+    let mut names: Vec<String> = encodings
+        .iter()
+        .map(|encoding| match encoding {
+            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => "DICTIONARY".to_string(),
+            encoding => encoding.to_string(),
+        })
+        .collect();
+    let compression = chunk.compression().to_string();
+    // "ZSTD(ZstdLevel(1))": readers need no level, and files do not store it.
+    names.push(
+        compression
+            .split('(')
+            .next()
+            .unwrap_or_default()
+            .to_string(),
+    );
+    names.join("+")
 }
 
 fn ordinary_column(field: &Field, chunks: Chunks, rows: u64) -> InspectedColumn {

@@ -28,13 +28,16 @@ use std::path::Path;
 use std::thread;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use parquet::file::metadata::ParquetMetaData;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::error::{Result, ToolError};
 use crate::ErrorBound;
-use crate::file::{Index, IndexColumn, Layout, Opened, ReaderBuilder};
+use crate::file::{
+    FileError, Index, IndexColumn, Layout, Opened, Promises, ReaderBuilder, is_float,
+};
 
 mod any_order;
 mod boxes;
@@ -148,7 +151,10 @@ where
             promises(layout.index()),
             stand(layout, schema),
         ),
-        Opened::Ordinary(metadata) => (metadata, Vec::new(), RowsStand::InOrder),
+        Opened::Ordinary(metadata) => {
+            let promises = portable_promises(metadata, &packed_schema).map_err(at_packed)?;
+            (metadata, promises, RowsStand::InOrder)
+        }
     };
     let row_groups = metadata
         .row_groups()
@@ -198,6 +204,29 @@ fn promises(index: &Index) -> Vec<Option<Promise>> {
         }),
     };
     index.columns.iter().map(promise).collect()
+}
+
+/// What a portable file says of each column; nothing for any other ordinary Parquet file.
+fn portable_promises(
+    metadata: &ParquetMetaData,
+    schema: &Schema,
+) -> std::result::Result<Vec<Option<Promise>>, FileError> {
+    let Some(promises) = Promises::of(metadata, schema)? else {
+        return Ok(Vec::new());
+    };
+    let mut columns = promises.columns.iter();
+    let promise = |field: &FieldRef| {
+        // There is one for each float column: `Promises::of` has seen to that.
+        let column = is_float(field.data_type()).then(|| columns.next())??;
+        Some(Promise {
+            bound: column.bound,
+            abs_bounds: (0..metadata.num_row_groups())
+                .map(|i| column.abs_bound(i))
+                .collect(),
+            range_is_of_column: column.range_declared,
+        })
+    };
+    Ok(schema.fields().iter().map(promise).collect())
 }
 
 /// Compares a packed table with the original's batches: the core of [`verify`].

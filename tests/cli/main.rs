@@ -8,6 +8,7 @@ mod decompress;
 mod hostile;
 mod inputs;
 mod inspect;
+mod portable;
 mod query;
 mod row_order;
 mod support;

@@ -151,6 +151,10 @@ fn wrong_words_are_refused() {
         &["\"name\" already", "another name"],
     );
     folder.fails(&compress(&["--row-id", ""]), &["needs a name"]);
+    for more in [["--row-order", "any"], ["--row-id", "id"]] {
+        let portable = [&["--layout", "portable"][..], &more].concat();
+        folder.fails(&compress(&portable), &["portable files keep the order"]);
+    }
     let run = folder.run(&compress(&["--row-order", "sorted"]));
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("keep, any"), "{}", run.stderr);

@@ -9,7 +9,7 @@ use tolerant::file::{WriterOptions, finite_range};
 use crate::hostile::{pack, unpack, verified};
 use crate::values::{FAMILIES, Kind, family};
 
-fn bound() -> impl Strategy<Value = ErrorBound> {
+pub fn bound() -> impl Strategy<Value = ErrorBound> {
     prop_oneof![
         4 => (-15.0..0.0f64).prop_map(|exponent| ErrorBound::Rel(10f64.powf(exponent))),
         3 => (-320.0..308.0f64).prop_map(|exponent| ErrorBound::Abs(10f64.powf(exponent))),
@@ -18,7 +18,7 @@ fn bound() -> impl Strategy<Value = ErrorBound> {
 }
 
 /// Bit patterns: any, or runs of different families, so that blocks change character within.
-fn bits(kind: Kind) -> impl Strategy<Value = Vec<u64>> {
+pub fn bits(kind: Kind) -> impl Strategy<Value = Vec<u64>> {
     let any_bits = any::<u64>().prop_map(move |bits| vec![bits >> (64 - kind.bits())]);
     let run = (prop::sample::select(&FAMILIES[..]), 1usize..60)
         .prop_map(move |(name, n)| family(name, kind, n));

@@ -45,7 +45,7 @@ pub fn verified(batches: &[RecordBatch], path: &Path) -> VerifyReport {
 }
 
 /// One column for each family, float type and null pattern.
-fn table() -> RecordBatch {
+pub fn table() -> RecordBatch {
     let mut columns: Vec<(String, ArrayRef)> = Vec::new();
     for kind in Kind::ALL {
         for name in FAMILIES {
@@ -62,7 +62,7 @@ fn table() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(nullable).unwrap()
 }
 
-fn options(table: &RecordBatch, bound: ErrorBound, range: Range) -> WriterOptions {
+pub fn options(table: &RecordBatch, bound: ErrorBound, range: Range) -> WriterOptions {
     let mut options = WriterOptions::new()
         .with_bound(bound)
         .with_block_rows(BLOCK_ROWS)

@@ -7,5 +7,6 @@ mod caught;
 mod every_f32;
 mod hostile;
 mod other_types;
+mod portable;
 mod shipped;
 mod values;

@@ -4,6 +4,7 @@
 //! The Python interpreter is the one that `scripts/python_env.sh` prints; `scripts/test.sh` sets it.
 
 mod parquet_rs;
+mod portable;
 mod tables;
 
 use std::fs::{self, File};

@@ -1,0 +1,370 @@
+//! The writer of portable files.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{FieldRef, SchemaRef};
+use parquet::arrow::{
+    ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema, parquet_to_arrow_schema,
+};
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
+use rayon::prelude::*;
+
+use crate::codec::{ErrorBound, ValueRange, absolute_bound};
+
+use super::super::best_encoding::{Paging, smallest_chunks};
+use super::super::check::{check_batch, check_columns};
+use super::super::column::{is_float, raw_bytes};
+use super::super::error::{FileError, Result};
+use super::super::footer;
+use super::super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
+use super::super::packed::{concatenated, finite_range};
+use super::super::report::{ColumnReport, WriteReport};
+use super::column::{ROWS_WORTH_STATISTICS, float_chunk};
+use super::promises::{ColumnPromise, Promises};
+
+/// What every portable file's `created_by` starts with.
+const CREATED_BY: &str = "tolerant-portable version";
+
+/// Writes record batches to a portable file: ordinary Parquet, whose float columns are within
+/// their bound of the original. Takes the options of a [`Writer`](super::super::Writer), blocks aside.
+///
+/// Holds one row group in memory and encodes its columns on rayon's threads. A writer that is
+/// dropped before [`close`](Self::close) leaves a file without a footer, which no reader opens.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Float32Array, RecordBatch};
+/// use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+/// use tolerant::ErrorBound;
+/// use tolerant::file::{PortableWriter, WriterOptions};
+///
+/// let column: ArrayRef = Arc::new(Float32Array::from_iter_values((0..1000).map(|i| i as f32)));
+/// let batch = RecordBatch::try_from_iter([("x", column)])?;
+/// let options = WriterOptions::new().with_bound(ErrorBound::rel(1e-2)?);
+/// let mut writer = PortableWriter::try_new(Vec::new(), batch.schema(), options)?;
+/// writer.write(&batch)?;
+/// let (bytes, report) = writer.close()?;
+///
+/// assert!(report.columns[0].max_error <= 9.99);
+/// let reader = ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 1024)?;
+/// assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 1000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PortableWriter<W: Write + Send> {
+    sink: W,
+    position: u64,
+    schema: SchemaRef,
+    parquet_schema: SchemaDescPtr,
+    columns: Vec<Column>,
+    row_group_rows: usize,
+    buffered: Vec<RecordBatch>,
+    buffered_rows: usize,
+    buffered_bytes: u64,
+    row_groups: Vec<RowGroupMetaData>,
+}
+
+/// One top-level column on its way to the file.
+struct Column {
+    field: FieldRef,
+    leaves: Vec<ColumnDescPtr>,
+    /// None for columns that take no bound.
+    promise: Option<ColumnPromise>,
+    /// Of the finite values seen.
+    range: ValueRange,
+    max_error: f64,
+    outliers: u64,
+    nulls: u64,
+    raw_bytes: u64,
+    written_bytes: u64,
+}
+
+/// A column of one row group: the chunks of its leaves, without gaps.
+struct Chunks {
+    bytes: Vec<u8>,
+    /// Offsets count from the start of `bytes`.
+    metadata: Vec<ColumnChunkMetaData>,
+}
+
+impl<W: Write + Send> PortableWriter<W> {
+    /// Starts a file of `schema`.
+    ///
+    /// # Errors
+    /// As [`Writer::try_new`](super::super::Writer::try_new).
+    pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
+        if options.row_order() == RowOrder::Any || options.row_id().is_some() {
+            return Err(FileError::invalid(
+                "portable files keep the order of their rows and number none; \
+                 leave out the row order and the row id, or write a packed file",
+            ));
+        }
+        check_columns(&schema, &options)?;
+        let row_bytes = schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().primitive_width().unwrap_or(16))
+            .sum();
+        let row_group_rows = options.portable_rows(row_bytes)?;
+        let parquet_schema = Arc::new(ArrowSchemaConverter::new().convert(&schema)?);
+        let mut columns: Vec<Column> = schema
+            .fields()
+            .iter()
+            .map(|field| Column::new(field, &options))
+            .collect();
+        for (leaf, descriptor) in parquet_schema.columns().iter().enumerate() {
+            let column = parquet_schema.get_column_root_idx(leaf);
+            columns[column].leaves.push(Arc::clone(descriptor));
+        }
+        sink.write_all(footer::MAGIC)
+            .map_err(FileError::io("writing"))?;
+        Ok(Self {
+            sink,
+            position: footer::MAGIC.len() as u64,
+            schema,
+            parquet_schema,
+            columns,
+            row_group_rows,
+            buffered: Vec::new(),
+            buffered_rows: 0,
+            buffered_bytes: 0,
+            row_groups: Vec::new(),
+        })
+    }
+
+    /// Adds rows. Full row groups are encoded and written.
+    ///
+    /// # Errors
+    /// [`FileError::InvalidInput`] for a batch of another schema, and [`FileError::Io`].
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        check_batch(&self.schema, batch)?;
+        let mut offset = 0;
+        while offset < batch.num_rows() {
+            let rows = (batch.num_rows() - offset).min(self.row_group_rows - self.buffered_rows);
+            let slice = batch.slice(offset, rows);
+            self.buffered_bytes += slice.columns().iter().map(raw_bytes).sum::<u64>();
+            self.buffered.push(slice);
+            self.buffered_rows += rows;
+            offset += rows;
+            if self.buffered_rows == self.row_group_rows
+                || self.buffered_bytes >= ROW_GROUP_BYTES as u64
+            {
+                self.flush_row_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows written so far.
+    pub fn rows(&self) -> u64 {
+        let written: i64 = self.row_groups.iter().map(RowGroupMetaData::num_rows).sum();
+        written as u64 + self.buffered_rows as u64
+    }
+
+    /// Writes what is left and the footer; gives the sink back, flushed.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn close(mut self) -> Result<(W, WriteReport)> {
+        if self.buffered_rows > 0 {
+            self.flush_row_group()?;
+        }
+        let rows = self.rows();
+        let key_values = self.key_values()?;
+        let metadata = footer::metadata(
+            self.parquet_schema,
+            format!("{CREATED_BY} {}", env!("CARGO_PKG_VERSION")),
+            key_values,
+            self.row_groups,
+            None,
+            None,
+        );
+        let footer = footer::serialize(metadata, self.position)?;
+        self.sink
+            .write_all(&footer)
+            .and_then(|()| self.sink.flush())
+            .map_err(FileError::io("writing"))?;
+        let columns: Vec<ColumnReport> = self.columns.iter().map(Column::report).collect();
+        let report = WriteReport {
+            rows,
+            raw_bytes: columns.iter().map(|column| column.raw_bytes).sum(),
+            file_bytes: self.position + footer.len() as u64,
+            columns,
+            row_order: None,
+        };
+        Ok((self.sink, report))
+    }
+
+    fn key_values(&self) -> Result<Vec<KeyValue>> {
+        let entry = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
+        let mut key_values = Vec::new();
+        // The Arrow schema is as large as the data in a small, wide table: it is written only where
+        // Parquet's own says less. Readers take all entries for the schema's metadata.
+        let plain = parquet_to_arrow_schema(&self.parquet_schema, None)?;
+        if plain.fields() == self.schema.fields() {
+            let mut metadata: Vec<_> = self.schema.metadata().iter().collect();
+            metadata.sort();
+            key_values.extend(metadata.into_iter().map(|(key, value)| entry(key, value)));
+        } else {
+            key_values.push(entry(
+                ARROW_SCHEMA_META_KEY,
+                &encode_arrow_schema(&self.schema),
+            ));
+        }
+        let promises = Promises {
+            columns: self
+                .columns
+                .iter()
+                .filter_map(|column| column.promise.clone())
+                .map(|promise| promise.complete(self.row_groups.len()))
+                .collect(),
+        };
+        key_values.push(promises.to_entry(&self.schema, self.row_groups.len())?);
+        Ok(key_values)
+    }
+
+    fn flush_row_group(&mut self) -> Result<()> {
+        let batches = std::mem::take(&mut self.buffered);
+        let rows = std::mem::take(&mut self.buffered_rows);
+        self.buffered_bytes = 0;
+        let arrays: Vec<ArrayRef> = (0..self.columns.len())
+            .into_par_iter()
+            .map(|i| {
+                let parts: Vec<ArrayRef> = batches
+                    .iter()
+                    .map(|batch| batch.column(i).clone())
+                    .collect();
+                concatenated(&parts)
+            })
+            .collect::<Result<_>>()?;
+        drop(batches);
+        // The row group is complete here and nothing of it is encoded yet: an order of rows that
+        // suits it is to be applied to `arrays`, and nowhere else.
+        let chunks: Vec<Chunks> = self
+            .columns
+            .par_iter_mut()
+            .zip(arrays)
+            .map(|(column, array)| {
+                column
+                    .encode(&array)
+                    .map_err(|error| error.at(format!("column {:?}", column.field.name())))
+            })
+            .collect::<Result<_>>()?;
+
+        let mut metadata = Vec::with_capacity(self.parquet_schema.num_columns());
+        for chunk in chunks {
+            for leaf in &chunk.metadata {
+                metadata.push(footer::moved(leaf, self.position as i64)?);
+            }
+            self.sink
+                .write_all(&chunk.bytes)
+                .map_err(FileError::io("writing"))?;
+            self.position += chunk.bytes.len() as u64;
+        }
+        let uncompressed = metadata.iter().map(|chunk| chunk.uncompressed_size()).sum();
+        self.row_groups.push(
+            RowGroupMetaData::builder(Arc::clone(&self.parquet_schema))
+                .set_num_rows(rows as i64)
+                .set_total_byte_size(uncompressed)
+                .set_column_metadata(metadata)
+                .build()?,
+        );
+        Ok(())
+    }
+}
+
+impl Column {
+    fn new(field: &FieldRef, options: &WriterOptions) -> Self {
+        let promise = is_float(field.data_type()).then(|| {
+            let declared = options.range_of(field.name());
+            ColumnPromise {
+                bound: options
+                    .bound_of(field.name())
+                    .unwrap_or(options.default_bound()),
+                range_declared: declared.is_some(),
+                ranges: declared.into_iter().collect(),
+            }
+        });
+        Self {
+            field: Arc::clone(field),
+            leaves: Vec::new(),
+            promise,
+            range: ValueRange::EMPTY,
+            max_error: 0.0,
+            outliers: 0,
+            nulls: 0,
+            raw_bytes: 0,
+            written_bytes: 0,
+        }
+    }
+
+    fn encode(&mut self, array: &ArrayRef) -> Result<Chunks> {
+        self.raw_bytes += raw_bytes(array);
+        self.nulls += array.null_count() as u64;
+        let chunks = match (&mut self.promise, &self.leaves[..]) {
+            (Some(promise), [leaf]) => {
+                let range = finite_range(array);
+                self.range = self.range.union(&range);
+                let abs_bound = absolute_bound(promise.bound, promise.add(range));
+                let chunk = float_chunk(leaf, array, abs_bound)?;
+                self.max_error = self.max_error.max(chunk.max_error);
+                self.outliers += chunk.outliers;
+                Chunks {
+                    bytes: chunk.bytes,
+                    metadata: vec![chunk.metadata],
+                }
+            }
+            _ => ordinary(&self.field, array)?,
+        };
+        self.written_bytes += chunks.bytes.len() as u64;
+        Ok(chunks)
+    }
+
+    fn report(&self) -> ColumnReport {
+        let bounds = self
+            .promise
+            .iter()
+            .filter(|promise| !promise.bound.is_exact());
+        let abs_bound = bounds
+            .flat_map(|promise| (0..promise.ranges.len()).map(|i| promise.abs_bound(i)))
+            .reduce(f64::max);
+        let promise = self.promise.as_ref();
+        ColumnReport {
+            name: self.field.name().clone(),
+            data_type: self.field.data_type().clone(),
+            bound: promise.map(|promise| promise.bound),
+            abs_bound,
+            range: self.range,
+            range_declared: promise.is_none_or(|promise| {
+                promise.range_declared || !matches!(promise.bound, ErrorBound::Rel(_))
+            }),
+            max_error: self.max_error,
+            outliers: self.outliers,
+            nulls: self.nulls,
+            raw_bytes: self.raw_bytes,
+            packed_bytes: self.written_bytes,
+        }
+    }
+}
+
+/// A column that Parquet has better encodings for than floats have.
+fn ordinary(field: &FieldRef, array: &ArrayRef) -> Result<Chunks> {
+    let chunks = smallest_chunks(field, std::slice::from_ref(array), Paging::Few)?;
+    let metadata = chunks.leaves.iter().map(|leaf| {
+        let builder = leaf.metadata.clone().into_builder();
+        let mut builder = builder
+            .clear_page_encoding_stats()
+            .set_unencoded_byte_array_data_bytes(None)
+            .set_definition_level_histogram(None)
+            .set_repetition_level_histogram(None);
+        if array.len() < ROWS_WORTH_STATISTICS {
+            builder = builder.clear_statistics();
+        }
+        builder.build()
+    });
+    Ok(Chunks {
+        metadata: metadata.collect::<Result<_, _>>()?,
+        bytes: chunks.bytes.to_vec(),
+    })
+}
