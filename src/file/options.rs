@@ -101,7 +101,8 @@ impl WriterOptions {
     }
 
     /// Adds a last column of this name that holds each row's position among all that are written,
-    /// counted from 0: Int64, never null.
+    /// counted from 0: Int64, never null. It costs about what an order of its own would save, and
+    /// is counted where [`RowOrder::Any`] looks for the smallest.
     pub fn with_row_id(mut self, name: impl Into<String>) -> Self {
         self.row_id = Some(name.into());
         self

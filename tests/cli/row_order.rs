@@ -130,7 +130,8 @@ fn rows_keep_their_numbers() {
             let column: &Int64Array = batch.column(3).as_primitive::<Int64Type>();
             numbers.extend(column.values().iter().copied());
         }
-        assert_eq!(numbers.iter().copied().eq(0..3000), order == "keep");
+        // With the numbers to be stored, another order may well cost more than it saves.
+        assert!(order == "any" || numbers.iter().copied().eq(0..3000));
         numbers.sort_unstable();
         assert!(numbers.into_iter().eq(0..3000));
         fs::create_dir_all(folder.path("all")).unwrap();
