@@ -32,14 +32,8 @@ fn check<F: Float>(values: &[F], ratio: f64) -> EncodedBlock {
     let ordered = || decoded.iter().copied().filter(|y| !y.is_nan());
     let bits = |x: Option<F>| x.map(Element::bits);
     let (min, max) = block.min_max.unzip();
-    assert_eq!(
-        min,
-        bits(ordered().min_by(|a, b| Element::total_cmp(a, b)))
-    );
-    assert_eq!(
-        max,
-        bits(ordered().max_by(|a, b| Element::total_cmp(a, b)))
-    );
+    assert_eq!(min, bits(ordered().min_by(|a, b| Element::total_cmp(a, b))));
+    assert_eq!(max, bits(ordered().max_by(|a, b| Element::total_cmp(a, b))));
     assert!(block.payload.len() <= size_of_val(values) + 32);
     block
 }

@@ -20,7 +20,7 @@
 //!
 //! Where the file says that rows stand in any order, each row group is compared with the original's
 //! rows from the same range: by the rows' numbers, if it holds them, or else by a one-to-one
-//! matching in which every row is within the bounds ([`partners`]). That there is none is a
+//! matching in which every row is within the bounds (`partners`). That there is none is a
 //! violation, and so is every value of the rows that are then left over.
 //!
 //! Nullability and key-value metadata of fields are not compared.

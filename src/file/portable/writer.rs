@@ -19,7 +19,7 @@ use super::super::check::{check_batch, check_columns};
 use super::super::column::{is_float, raw_bytes};
 use super::super::error::{FileError, Result};
 use super::super::footer;
-use super::super::options::{ROW_GROUP_BYTES, WriterOptions};
+use super::super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
 use super::super::packed::{concatenated, finite_range};
 use super::super::report::{ColumnReport, WriteReport};
 use super::column::{ROWS_WORTH_STATISTICS, float_chunk};
@@ -94,6 +94,12 @@ impl<W: Write + Send> PortableWriter<W> {
     /// # Errors
     /// As [`Writer::try_new`](super::super::Writer::try_new).
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
+        if options.row_order() == RowOrder::Any || options.row_id().is_some() {
+            return Err(FileError::invalid(
+                "portable files keep the order of their rows and number none; \
+                 leave out the row order and the row id, or write a packed file",
+            ));
+        }
         check_columns(&schema, &options)?;
         for field in schema
             .fields()
