@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|column| absolute_bound(ErrorBound::Rel(rel), finite_range(column)))
         .collect();
-    let blocks = |encode: &dyn Fn(&[f32], f64) -> EncodedBlock<f32>| -> Vec<Vec<u8>> {
+    let blocks = |encode: &dyn Fn(&[f32], f64) -> EncodedBlock| -> Vec<Vec<u8>> {
         let columns = table.columns().iter().zip(&bounds);
         columns
             .flat_map(|(column, bound)| {

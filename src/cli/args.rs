@@ -68,6 +68,13 @@ pub struct Compress {
     /// several
     #[arg(long = "column", value_name = "NAME=BOUND", value_parser = column)]
     pub columns: Vec<(String, ErrorBound)>,
+    /// How hard to try: fast is for the highest decode speed, small for the smallest file
+    #[arg(long, value_enum, default_value = "balanced")]
+    pub effort: Effort,
+    /// The most other columns that the coding of a column may refer to; 0 codes each for itself, so
+    /// that reading one never reads others
+    #[arg(long, value_name = "N")]
+    pub max_references: Option<usize>,
     /// The kind of file: packed is smallest and needs Tolerant to be read; portable is ordinary
     /// Parquet, which anything reads
     #[arg(long, value_enum, default_value = "packed")]
@@ -87,6 +94,13 @@ pub struct Compress {
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Effort {
+    Fast,
+    Balanced,
+    Small,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -15,7 +15,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
-use crate::codec::ErrorBound;
+use crate::codec::{Effort, ErrorBound};
 use crate::file::{FileLayout, RowOrder};
 use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::decompress::decompress;
@@ -112,6 +112,12 @@ fn run_compress(args: args::Compress) -> Result<u8> {
             .or(args.psnr)
             .unwrap_or(ErrorBound::DEFAULT),
         columns: args.columns,
+        effort: match args.effort {
+            args::Effort::Fast => Effort::Fast,
+            args::Effort::Balanced => Effort::Balanced,
+            args::Effort::Small => Effort::Small,
+        },
+        max_references: args.max_references,
         layout: match args.layout {
             args::Layout::Packed => FileLayout::Packed,
             args::Layout::Portable => FileLayout::Portable,

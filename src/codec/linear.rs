@@ -134,11 +134,12 @@ impl Gram {
             if matrix[at][at].abs() < 1e-9 * scale {
                 return None;
             }
-            for below in at + 1..n {
-                let factor = matrix[below][at] / matrix[at][at];
-                for column in at..=n {
-                    let above = matrix[at][column];
-                    matrix[below][column] -= factor * above;
+            let (above, below) = matrix.split_at_mut(at + 1);
+            let above = &above[at];
+            for row in below {
+                let factor = row[at] / above[at];
+                for (x, above) in row.iter_mut().zip(above).skip(at) {
+                    *x -= factor * above;
                 }
             }
         }

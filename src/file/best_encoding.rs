@@ -24,10 +24,6 @@ const PAGE_BYTES: usize = 16 << 20;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Paging {
     /// A page every so many rows, with page indexes; what parquet-rs does unasked otherwise.
-    #[expect(
-        dead_code,
-        reason = "for the packed layout, whose pages are its blocks"
-    )]
     Rows(usize),
     /// As few pages as can be, each of [`PAGE_BYTES`] at most.
     Few,

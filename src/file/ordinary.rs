@@ -74,7 +74,12 @@ pub(super) fn ordinary_chunks_with(
     let options = ArrowWriterOptions::new()
         .with_properties(properties)
         .with_skip_arrow_metadata(true);
-    let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+    // Dictionaries may have given way to plain values, see `concatenated`.
+    let stored = arrays
+        .first()
+        .map_or(field.data_type(), |array| array.data_type());
+    let field = Arc::new(field.as_ref().clone().with_data_type(stored.clone()));
+    let schema = Arc::new(Schema::new(vec![Arc::clone(&field)]));
     let mut file = Vec::new();
     let mut writer = ArrowWriter::try_new_with_options(&mut file, Arc::clone(&schema), options)?;
     for array in arrays {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
-use arrow::compute::concat;
-use arrow::datatypes::FieldRef;
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::error::ArrowError;
 use rayon::prelude::*;
 
 use crate::codec::{
@@ -150,16 +151,23 @@ pub(super) fn grid(array: &ArrayRef, abs_bound: f64) -> Option<Grid> {
     }
 }
 
-/// One array of all the arrays of a column.
+/// One array of all the arrays of a column. Dictionaries that have too many values together for
+/// their keys give way to plain values, which Parquet stores alike.
 pub(super) fn concatenated(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    fn joined(arrays: &[ArrayRef]) -> std::result::Result<ArrayRef, ArrowError> {
+        concat(&arrays.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+    }
     match arrays {
         [array] => Ok(Arc::clone(array)),
-        arrays => Ok(concat(
-            &arrays
-                .iter()
-                .map(|array| array.as_ref())
-                .collect::<Vec<_>>(),
-        )?),
+        [first, ..] => match (joined(arrays), first.data_type()) {
+            (Err(_), DataType::Dictionary(_, values)) => {
+                let plain: std::result::Result<Vec<ArrayRef>, ArrowError> =
+                    arrays.iter().map(|array| cast(array, values)).collect();
+                Ok(joined(&plain?)?)
+            }
+            (array, _) => Ok(array?),
+        },
+        [] => Err(FileError::invalid("a row group without rows")),
     }
 }
 

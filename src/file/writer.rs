@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use crate::codec::{self, Effort, ErrorBound, Grid, Plan, Search, ValueRange};
 
+use super::best_encoding::{Paging, smallest_chunks};
 use super::check::{check_batch, check_columns};
 use super::column::{element_type, is_float, raw_bytes};
 use super::error::{FileError, Result};
@@ -522,9 +523,12 @@ impl Column {
                 Ok(Chunk::Packed(chunk))
             }
             (Prepared::Ordinary(array), State::Ordinary(index)) => {
-                let mut chunks =
-                    ordinary_chunks(&self.field, std::slice::from_ref(array), block_rows)
-                        .map_err(named)?;
+                let array = std::slice::from_ref(array);
+                let chunks = match effort {
+                    Effort::Fast => ordinary_chunks(&self.field, array, block_rows),
+                    _ => smallest_chunks(&self.field, array, Paging::Rows(block_rows)),
+                };
+                let mut chunks = chunks.map_err(named)?;
                 let pages = chunks
                     .leaves
                     .iter_mut()

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 
-use crate::codec::{ErrorBound, ValueRange};
+use crate::codec::{Effort, ErrorBound, ValueRange};
 use crate::file::{
     AtomicFile, FileError, FileLayout, PortableWriter, RowOrder, WriteReport, Writer,
     WriterOptions, is_float,
@@ -33,6 +33,10 @@ pub struct CompressOptions {
     pub columns: Vec<(String, ErrorBound)>,
     /// A packed file, or ordinary Parquet.
     pub layout: FileLayout,
+    /// How hard to try to make the file small.
+    pub effort: Effort,
+    /// The most other columns that a column may refer to; the writer's own choice unless given.
+    pub max_references: Option<usize>,
     /// Rows of a block and of a row group; the writer's own choice unless given.
     pub block_rows: Option<usize>,
     pub row_group_rows: Option<usize>,
@@ -257,6 +261,10 @@ fn write(
         writer_options = writer_options.with_row_group_rows(rows);
     }
 
+    writer_options = writer_options.with_effort(options.effort);
+    if let Some(references) = options.max_references {
+        writer_options = writer_options.with_max_references(references);
+    }
     writer_options = writer_options.with_row_order(options.row_order);
     if let Some(name) = &options.row_id {
         writer_options = writer_options.with_row_id(name);
