@@ -34,7 +34,10 @@ pub(super) fn write(
 ) {
     if effort == Effort::Fast || integers.is_empty() {
         let residuals = plan.transform.apply(integers, references);
-        write_stream(&plan.transform, &residuals, FAST_LEVEL, out);
+        match Model::new(&residuals, Context::NONE, &[]).filter(|model| !model.is_coarse()) {
+            Some(model) if !integers.is_empty() => write_model(&plan.transform, &model, out),
+            _ => write_stream(&plan.transform, &residuals, FAST_LEVEL, out),
+        }
         return;
     }
     let residuals = plan.transform.apply(integers, references);

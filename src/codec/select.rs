@@ -138,11 +138,8 @@ impl Column {
 /// The best plan without references, and its bits.
 fn alone(sample: &Sample, with_previous: bool, cost: &mut Cost) -> (f32, Plan) {
     let mut best = (f32::INFINITY, Plan::default());
-    for order in 0..=MAX_DELTA {
-        let transform = match order {
-            0 => Transform::None,
-            order => Transform::Delta(order),
-        };
+    // Tries a transform; returns the least bits that it takes.
+    let mut consider = |transform: Transform, best: &mut (f32, Plan)| {
         let symbols = sample.symbols(&transform, &[]);
         let mut least = f32::INFINITY;
         let shift = with_previous.then(|| previous_shift(symbols.size));
@@ -154,7 +151,7 @@ fn alone(sample: &Sample, with_previous: bool, cost: &mut Cost) -> (f32, Plan) {
             let bits = cost.of(&symbols, &context, &[]);
             least = least.min(bits);
             if worth(bits, best.0) {
-                best = (
+                *best = (
                     bits,
                     Plan {
                         references: Vec::new(),
@@ -164,10 +161,17 @@ fn alone(sample: &Sample, with_previous: bool, cost: &mut Cost) -> (f32, Plan) {
                 );
             }
         }
+        least
+    };
+    consider(Transform::None, &mut best);
+    for order in 1..=MAX_DELTA {
         // Higher orders can only win where this one does.
-        if least > best.0 {
+        if consider(Transform::Delta(order), &mut best) > best.0 {
             break;
         }
+    }
+    if best.1.transform.is_ordered() {
+        consider(Transform::Interpolation, &mut best);
     }
     best
 }

@@ -8,7 +8,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::convert::try_schema_from_flatbuffer_bytes;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 
-use crate::codec::{ElementType, MAX_BLOCK_VALUES, PayloadKind, ValueRange};
+use crate::codec::{
+    ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange, absolute_bound,
+};
 
 use super::bound_codec;
 use super::column::element_type;
@@ -16,7 +18,7 @@ use super::error::{FileError, Result};
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 use super::levels::{read_varint, write_varint};
 
-pub(super) const ZSTD_LEVEL: i32 = 9;
+pub(super) const ZSTD_LEVEL: i32 = 19;
 
 /// Bytes that the schema of a small file may take, its metadata included.
 const SCHEMA_LIMIT: u64 = 64 << 20;
@@ -43,13 +45,9 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.words(packed.iter().map(|c| c.range.min.to_bits()));
     out.words(packed.iter().map(|c| c.range.max.to_bits()));
     out.words(packed.iter().map(|c| c.max_error.to_bits()));
-    out.varints(packed.iter().map(|c| c.abs_bounds.len()));
-    out.words(
-        packed
-            .iter()
-            .flat_map(|c| &c.abs_bounds)
-            .map(|b| b.to_bits()),
-    );
+    let abs_bounds = || packed.iter().map(|c| stored_bounds(c));
+    out.varints(abs_bounds().map(<[f64]>::len));
+    out.words(abs_bounds().flatten().map(|b| b.to_bits()));
 
     let blocks: Vec<&Block> = packed.iter().flat_map(|c| c.blocks()).collect();
     out.0.extend(
@@ -205,15 +203,21 @@ fn decode_packed(
     .into_iter();
     (0..n)
         .map(|i| {
+            let range = ValueRange {
+                min: f64::from_bits(mins[i]),
+                max: f64::from_bits(maxs[i]),
+            };
+            let range_declared = tags[i] >> 4 == 1;
+            let mut own_bounds: Vec<f64> = abs_bounds.by_ref().take(bound_counts[i]).collect();
+            if own_bounds.is_empty() && shape.version >= 2 && !blocks_of.is_empty() {
+                own_bounds.extend(implied_bound(bounds[i], range, range_declared));
+            }
             Ok(PackedColumn {
                 element: elements[i],
                 bound: bounds[i],
-                range: ValueRange {
-                    min: f64::from_bits(mins[i]),
-                    max: f64::from_bits(maxs[i]),
-                },
-                range_declared: tags[i] >> 4 == 1,
-                abs_bounds: abs_bounds.by_ref().take(bound_counts[i]).collect(),
+                range,
+                range_declared,
+                abs_bounds: own_bounds,
                 max_error: f64::from_bits(max_errors[i]),
                 row_groups: blocks_of
                     .iter()
@@ -298,6 +302,24 @@ fn decode_ordinary(
                 .collect(),
         })
         .collect())
+}
+
+/// The absolute bounds but for one that follows from bound and range.
+fn stored_bounds(column: &PackedColumn) -> &[f64] {
+    match &column.abs_bounds[..] {
+        [bound]
+            if implied_bound(column.bound, column.range, column.range_declared) == Some(*bound) =>
+        {
+            &[]
+        }
+        bounds => bounds,
+    }
+}
+
+/// The absolute bound of a column that stores none.
+fn implied_bound(bound: ErrorBound, range: ValueRange, declared: bool) -> Option<f64> {
+    let implied = bound.is_on_grid() && (declared || !bound.needs_range());
+    implied.then(|| absolute_bound(bound, range))
 }
 
 /// How many columns each column refers to, row group by row group, then which.

@@ -27,6 +27,7 @@ fn verdict(
             range_is_of_column,
         })],
         row_groups: vec![2; y.len() / 2],
+        rows: RowsStand::InOrder,
         batches: [Ok(batch(y))].into_iter(),
     };
     let schema = batch(x).schema();
@@ -61,6 +62,7 @@ fn pointwise_bounds_are_fractions_of_each_value() {
             range_is_of_column: true,
         })],
         row_groups: vec![1],
+        rows: RowsStand::InOrder,
         batches: [Ok(batch(&[-1.0]))].into_iter(),
     };
     let schema = batch(&[1.0]).schema();
