@@ -31,7 +31,7 @@ pub(super) fn invert(residuals: &mut [i32]) {
 
 /// The prediction of the integer at `i`, an odd multiple of `stride`, from even multiples.
 #[inline(always)]
-fn prediction(integers: &[i32], i: usize, stride: usize) -> i32 {
+pub(super) fn prediction(integers: &[i32], i: usize, stride: usize) -> i32 {
     let at = |i: usize| integers.get(i).map(|x| i64::from(*x));
     let before = i64::from(integers[i - stride]);
     let Some(after) = at(i + stride) else {

@@ -32,6 +32,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether it makes use of the order of rows.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.transform.is_ordered() || self.context.previous.is_some()
+    }
+}
+
 /// How far the search goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
@@ -177,7 +184,7 @@ fn alone(sample: &Sample, with_previous: bool, cost: &mut Cost) -> (f32, Plan) {
 }
 
 /// So that at most 32 symbols are told apart.
-fn previous_shift(symbols: usize) -> u32 {
+pub(super) fn previous_shift(symbols: usize) -> u32 {
     symbols.div_ceil(32).next_power_of_two().ilog2()
 }
 

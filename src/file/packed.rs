@@ -11,8 +11,8 @@ use arrow::error::ArrowError;
 use rayon::prelude::*;
 
 use crate::codec::{
-    ABSENT, Block, Effort, ErrorBound, Float, Grid, Percentile, Plan, ValueRange, absolute_bound,
-    quantile_range,
+    ABSENT, Block, Effort, ErrorBound, Float, Follow, Grid, Percentile, Plan, ValueRange,
+    absolute_bound, quantile_range,
 };
 
 use super::column::Values;
@@ -34,6 +34,7 @@ pub(super) struct PreparedChunk {
     array: ArrayRef,
     blocks: Vec<Block>,
     block_rows: usize,
+    follow: Option<Follow>,
     /// Of the finite values of this row group.
     pub(super) range: ValueRange,
     /// None for bounds that have none.
@@ -56,36 +57,55 @@ impl PreparedChunk {
         let reference = declared_range.unwrap_or_else(|| reference_range(bound, &array, range));
         let abs_bound = absolute_bound(bound, reference);
         let slices = slices(&array, block_rows);
-        let prepare = |limit: Limit, grid: Option<Grid>| -> Result<Vec<Block>> {
+        let prepare = |limit: Limit, way: Option<Way>| -> Result<Vec<Block>> {
             slices
                 .par_iter()
-                .map(|slice| prepared_block(slice, limit, grid))
+                .map(|slice| prepared_block(slice, limit, way))
                 .collect()
         };
-        let on_grid = |bound: f64, grid: Option<Grid>| {
-            let grid = grid.or_else(|| self::grid(&array, bound));
-            prepare(Limit::Absolute(bound), grid)
-        };
+        let mut follow = None;
         let (blocks, abs_bound) = match bound {
             ErrorBound::PointwiseRel(ratio) => (prepare(Limit::Pointwise(ratio), None)?, None),
             ErrorBound::Psnr(_) => {
-                let prepare = |bound| on_grid(bound, None);
-                let (blocks, bound) = psnr::fit(&slices, abs_bound, prepare)?;
+                let (blocks, bound) = psnr::fit(&slices, abs_bound, |bound| {
+                    let grid = self::grid(&array, bound).map(Way::Nearest);
+                    prepare(Limit::Absolute(bound), grid)
+                })?;
                 (blocks, Some(bound))
             }
-            _ => (on_grid(abs_bound, grid)?, Some(abs_bound)),
+            _ => {
+                // Rows that were put into an order by a grid are on that grid.
+                let way = match grid {
+                    Some(grid) => Some(Way::Nearest(grid)),
+                    None => way(&array, abs_bound),
+                };
+                if let Some(Way::Follow(found)) = way {
+                    follow = Some(found);
+                }
+                let limit = Limit::Absolute(abs_bound);
+                (prepare(limit, way)?, Some(abs_bound))
+            }
         };
         Ok(Self {
             array,
             blocks,
             block_rows,
+            follow,
             range,
             abs_bound,
         })
     }
 
+    /// The plan that the chunk asks for by itself.
+    pub(super) fn own_plan(&self) -> Option<Plan> {
+        self.follow.map(Follow::plan)
+    }
+
     /// For each block the integers of its rows, ABSENT for nulls; None if a block has none.
     pub(super) fn integers(&self) -> Option<Vec<Cow<'_, [i32]>>> {
+        if self.follow.is_some() {
+            return None;
+        }
         let slices = slices(&self.array, self.block_rows);
         self.blocks
             .iter()
@@ -232,19 +252,45 @@ pub fn finite_quantiles(array: &ArrayRef, low: Percentile, high: Percentile) -> 
     }
 }
 
-fn prepared_block(array: &ArrayRef, limit: Limit, grid: Option<Grid>) -> Result<Block> {
-    fn float<F: Float>(values: &[F], limit: Limit, grid: Option<Grid>) -> Result<Block> {
-        Ok(match (limit, grid) {
+/// How floats become integers.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Nearest(Grid),
+    Follow(Follow),
+}
+
+/// The way for the values of a row group; None where they are kept exactly.
+fn way(array: &ArrayRef, bound: f64) -> Option<Way> {
+    fn of<F: Float>(values: &[F], bound: f64) -> Option<Way> {
+        let grid = Grid::of(values, bound)?;
+        Some(Follow::of(values, bound, grid).map_or(Way::Nearest(grid), Way::Follow))
+    }
+    match Values::of(array.data_type(), &array.to_data()) {
+        Some(Values::F16(values)) => of(&values, bound),
+        Some(Values::F32(values)) => of(&values, bound),
+        Some(Values::F64(values)) => of(&values, bound),
+        _ => None,
+    }
+}
+
+fn prepared_block(array: &ArrayRef, limit: Limit, way: Option<Way>) -> Result<Block> {
+    fn float<F: Float>(values: &[F], limit: Limit, way: Option<Way>) -> Result<Block> {
+        Ok(match (limit, way) {
             (Limit::Pointwise(ratio), _) => Block::pointwise(values, ratio)?,
-            (Limit::Absolute(bound), Some(grid)) => Block::lossy(values, bound, grid)?,
+            (Limit::Absolute(bound), Some(Way::Nearest(grid))) => {
+                Block::lossy(values, bound, grid)?
+            }
+            (Limit::Absolute(bound), Some(Way::Follow(follow))) => {
+                Block::followed(values, bound, follow)?
+            }
             (Limit::Absolute(_), None) => Block::exact(values)?,
         })
     }
     let data = array.to_data();
     match Values::of(array.data_type(), &data) {
-        Some(Values::F16(values)) => float(&values, limit, grid),
-        Some(Values::F32(values)) => float(&values, limit, grid),
-        Some(Values::F64(values)) => float(&values, limit, grid),
+        Some(Values::F16(values)) => float(&values, limit, way),
+        Some(Values::F32(values)) => float(&values, limit, way),
+        Some(Values::F64(values)) => float(&values, limit, way),
         Some(Values::I32(values)) => Ok(Block::exact(&values)?),
         Some(Values::U32(values)) => Ok(Block::exact(&values)?),
         Some(Values::I64(values)) => Ok(Block::exact(&values)?),

@@ -324,8 +324,15 @@ impl<W: Write + Send> Writer<W> {
             .iter()
             .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
             .collect();
-        let plans = codec::plan(&pieces, self.search);
+        let mut plans = codec::plan(&pieces, self.search);
         drop(pieces);
+        for (plan, prepared) in plans.iter_mut().zip(&prepared) {
+            if let Prepared::Packed(chunk) = prepared
+                && let Some(own) = chunk.own_plan()
+            {
+                *plan = own;
+            }
+        }
         self.columns
             .par_iter_mut()
             .zip(&plans)

@@ -205,6 +205,7 @@ fn verdict_under(bound: &str, x: &[f64], change: impl Fn(usize, f64, f64) -> f64
             range_is_of_column: true,
         })],
         row_groups: vec![x.len() as u64],
+        rows: RowsStand::InOrder,
         batches: [Ok(damaged)].into_iter(),
     };
     let schema = original.schema();

@@ -204,7 +204,12 @@ impl Coding {
             .iter()
             .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
             .collect();
-        let plans = codec::plan(&pieces, self.search);
+        let mut plans = codec::plan(&pieces, self.search);
+        for (plan, chunk) in plans.iter_mut().zip(&prepared) {
+            if let Some(own) = chunk.as_ref().and_then(PreparedChunk::own_plan) {
+                *plan = own;
+            }
+        }
         let sizes = (0..columns.len()).into_par_iter().map(|i| {
             let field = columns[i].field;
             let Some(chunk) = &prepared[i] else {
