@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tolerant::ErrorBound;
-use tolerant::file::{ReadAt, ReaderBuilder, Writer, WriterOptions};
+use tolerant::codec::Effort;
+use tolerant::file::{
+    FileLayout, PortableWriter, ReadAt, ReaderBuilder, RowOrder, Writer, WriterOptions,
+};
 
 use crate::data::{Cell, Result};
 use crate::method::{Decoded, Method};
@@ -14,16 +17,42 @@ pub const FAMILY: &str = "Tolerant";
 
 struct Variant {
     name: &'static str,
+    layout: FileLayout,
     /// Rows may come back in another order; the check then matches them one to one.
     any_order: bool,
-    options: fn(WriterOptions) -> WriterOptions,
+    effort: Effort,
 }
 
-const VARIANTS: &[Variant] = &[Variant {
+const PACKED: Variant = Variant {
     name: "packed",
+    layout: FileLayout::Packed,
     any_order: false,
-    options: |options| options,
-}];
+    effort: Effort::Balanced,
+};
+
+const VARIANTS: &[Variant] = &[
+    PACKED,
+    Variant {
+        name: "packed fast",
+        effort: Effort::Fast,
+        ..PACKED
+    },
+    Variant {
+        name: "packed small",
+        effort: Effort::Small,
+        ..PACKED
+    },
+    Variant {
+        name: "packed, any order",
+        any_order: true,
+        ..PACKED
+    },
+    Variant {
+        name: "portable",
+        layout: FileLayout::Portable,
+        ..PACKED
+    },
+];
 
 /// Every variant.
 pub fn methods() -> Vec<Method> {
@@ -33,7 +62,7 @@ pub fn methods() -> Vec<Method> {
             Method::table(
                 FAMILY,
                 variant.name,
-                |cell| encode(cell, variant.options),
+                |cell| encode(cell, variant),
                 decode,
             )
             .any_order(variant.any_order)
@@ -47,16 +76,29 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// A whole file in memory.
-fn encode(cell: &Cell, options: fn(WriterOptions) -> WriterOptions) -> Result<Vec<u8>> {
-    let mut settings = WriterOptions::new().with_bound(ErrorBound::rel(cell.rel)?);
+fn encode(cell: &Cell, variant: &Variant) -> Result<Vec<u8>> {
+    let mut options = WriterOptions::new()
+        .with_bound(ErrorBound::rel(cell.rel)?)
+        .with_effort(variant.effort);
+    if variant.any_order {
+        options = options.with_row_order(RowOrder::Any);
+    }
     for (column, &range) in cell.table.columns.iter().zip(&cell.ranges) {
-        settings = settings.with_column_range(&column.name, range);
+        options = options.with_column_range(&column.name, range);
     }
     let batch = &cell.batch;
-    let mut writer = Writer::try_new(Vec::new(), batch.schema(), options(settings))?;
-    writer.write(batch)?;
-    let (file, _) = writer.close()?;
-    Ok(file)
+    Ok(match variant.layout {
+        FileLayout::Packed => {
+            let mut writer = Writer::try_new(Vec::new(), batch.schema(), options)?;
+            writer.write(batch)?;
+            writer.close()?.0
+        }
+        FileLayout::Portable => {
+            let mut writer = PortableWriter::try_new(Vec::new(), batch.schema(), options)?;
+            writer.write(batch)?;
+            writer.close()?.0
+        }
+    })
 }
 
 fn decode(file: &[u8]) -> Result<Decoded> {
