@@ -7,7 +7,7 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::SchemaDescriptor;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{FieldRef, Schema};
+use arrow::datatypes::{DataType, FieldRef, Schema};
 
 use super::error::{FileError, Result};
 use super::footer;
@@ -43,6 +43,18 @@ const CHOICES: [Choice; 7] = [
     Some(Encoding::RLE),
 ];
 
+fn holds_dictionary(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, _) => true,
+        DataType::Struct(fields) => fields.iter().any(|f| holds_dictionary(f.data_type())),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => holds_dictionary(field.data_type()),
+        _ => false,
+    }
+}
+
 /// Encodes the arrays of a column, one after another, losslessly: each leaf in the encoding that
 /// is smallest with ZSTD. Never larger than any of them at ZSTD's default level, which writers use.
 pub(super) fn smallest_chunks(
@@ -57,6 +69,11 @@ pub(super) fn smallest_chunks(
             choice.is_none_or(|encoding| takes(leaf.physical_type(), encoding))
         };
         if !schema.columns().iter().any(taken) {
+            continue;
+        }
+        // pyarrow (26) reads nothing else into dictionaries.
+        let plain = matches!(choice, None | Some(Encoding::PLAIN));
+        if holds_dictionary(field.data_type()) && !plain {
             continue;
         }
         let choices = vec![choice; schema.num_columns()];

@@ -13,10 +13,16 @@ use arrow::array::*;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
-use tolerant::codec::ValueRange;
+use tolerant::ErrorBound;
+use tolerant::codec::{PayloadKind, ValueRange};
 use tolerant::file::{Opened, ReaderBuilder, VirtualFile, Writer, WriterOptions};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// Rows of the golden tables, of their blocks and of their row groups.
+const ROWS: [usize; 2] = [700, 2600];
+const BLOCK_ROWS: [usize; 2] = [100, 1000];
+const ROW_GROUP_ROWS: [usize; 2] = [300, 2000];
 
 fn golden(version: u32, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/golden/v{version}.{name}"))
@@ -72,16 +78,26 @@ fn assert_identical(a: &RecordBatch, b: &RecordBatch) {
 }
 
 #[test]
-fn version_1_is_read_to_the_same_bits() {
-    let path = golden(1, "parquet");
-    let decoded = read_packed(&path);
-    assert_identical(&decoded, &read_arrow(&golden(1, "decoded.arrow")));
+fn every_version_is_read_to_the_same_bits() {
+    for version in 1..=VERSION {
+        let path = golden(version, "parquet");
+        let decoded = read_packed(&path);
+        assert_identical(&decoded, &read_arrow(&golden(version, "decoded.arrow")));
+        keeps_its_promises(version, &decoded);
+    }
+}
 
-    // The promise that was made then holds now.
-    let original = read_arrow(&golden(1, "original.arrow"));
-    let Opened::Packed(layout) = ReaderBuilder::open(&path).unwrap().opened().clone() else {
+/// The promise that was made then holds now.
+fn keeps_its_promises(version: u32, decoded: &RecordBatch) {
+    let original = read_arrow(&golden(version, "original.arrow"));
+    let Opened::Packed(layout) = ReaderBuilder::open(&golden(version, "parquet"))
+        .unwrap()
+        .opened()
+        .clone()
+    else {
         panic!("the golden file is packed")
     };
+    let row_group_rows = ROW_GROUP_ROWS[version as usize - 1];
     let mut lossy = 0;
     for (i, column) in layout.index().packed() {
         let (Some(x), Some(y)) = (
@@ -92,10 +108,13 @@ fn version_1_is_read_to_the_same_bits() {
         };
         for (row, (x, y)) in x.iter().zip(y).enumerate() {
             let (Some(x), Some(y)) = (x, y) else { continue };
-            let bound = column.abs_bound(row / 300);
+            let bound = match column.bound {
+                ErrorBound::PointwiseRel(ratio) => ratio * x.abs(),
+                _ => column.abs_bound(row / row_group_rows),
+            };
             assert!(
                 x.to_bits() == y.to_bits() || (x - y).abs() <= bound,
-                "row {row}: {x} became {y}"
+                "version {version}, row {row}: {x} became {y}"
             );
             lossy += usize::from(x != y && !x.is_nan());
         }
@@ -104,21 +123,52 @@ fn version_1_is_read_to_the_same_bits() {
 }
 
 #[test]
-fn version_1_as_a_virtual_file() {
-    let file = VirtualFile::open(&golden(1, "parquet")).unwrap();
-    let bytes = file.read(0..file.len().unwrap()).unwrap();
-    let reader =
-        parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
-    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
-    let table = concat(batches[0].schema(), batches);
-    assert_eq!(table.num_rows(), 700);
-    for (a, b) in table
-        .columns()
-        .iter()
-        .zip(read_packed(&golden(1, "parquet")).columns())
-    {
-        assert_eq!(format!("{a:?}"), format!("{b:?}"));
+fn every_version_as_a_virtual_file() {
+    for version in 1..=VERSION {
+        let file = VirtualFile::open(&golden(version, "parquet")).unwrap();
+        let bytes = file.read(0..file.len().unwrap()).unwrap();
+        let reader =
+            parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+        let table = concat(batches[0].schema(), batches);
+        assert_eq!(table.num_rows(), ROWS[version as usize - 1]);
+        for (a, b) in table
+            .columns()
+            .iter()
+            .zip(read_packed(&golden(version, "parquet")).columns())
+        {
+            assert_eq!(format!("{a:?}"), format!("{b:?}"));
+        }
     }
+}
+
+/// The golden file of this version is worth something only if it holds what the version can hold.
+#[test]
+fn version_2_holds_what_is_new() {
+    let Opened::Packed(layout) = ReaderBuilder::open(&golden(2, "parquet"))
+        .unwrap()
+        .opened()
+        .clone()
+    else {
+        panic!("the golden file is packed")
+    };
+    let columns: Vec<_> = layout.index().packed().map(|(_, column)| column).collect();
+    let kinds: Vec<PayloadKind> = columns
+        .iter()
+        .flat_map(|c| c.blocks())
+        .map(|b| b.kind)
+        .collect();
+    for kind in [
+        PayloadKind::Exact,
+        PayloadKind::Quantized64,
+        PayloadKind::Grid32,
+        PayloadKind::Integers,
+        PayloadKind::LogQuantized32,
+    ] {
+        assert!(kinds.contains(&kind), "no payload of kind {kind:?}");
+    }
+    let references = columns.iter().flat_map(|c| c.references.iter().flatten());
+    assert!(references.count() > 3, "no references");
 }
 
 #[test]
@@ -137,8 +187,12 @@ fn write_golden_files() {
                 max: 40.0,
             },
         )
-        .with_block_rows(100)
-        .with_row_group_rows(300);
+        .with_column_bound("pointwise", "pwrel:0.01".parse().unwrap())
+        .with_column_bound("noisy", "psnr:40".parse().unwrap())
+        .with_column_bound("robust", "rel:1e-2@p1..p99".parse().unwrap())
+        .with_column_bound("loose", "rel:0.1".parse().unwrap())
+        .with_block_rows(BLOCK_ROWS[VERSION as usize - 1])
+        .with_row_group_rows(ROW_GROUP_ROWS[VERSION as usize - 1]);
     let path = golden(VERSION, "parquet");
     let mut writer =
         Writer::try_new(File::create_new(&path).unwrap(), original.schema(), options).unwrap();
@@ -148,9 +202,9 @@ fn write_golden_files() {
     write_arrow(&golden(VERSION, "decoded.arrow"), &read_packed(&path));
 }
 
-/// Every element type, kind of payload, kind of bound and null pattern; 700 rows.
+/// Every element type, kind of payload, kind of bound and null pattern.
 fn table() -> RecordBatch {
-    const ROWS: usize = 700;
+    const ROWS: usize = crate::ROWS[VERSION as usize - 1];
     let wave = |i: usize| (i as f64 / 40.0).sin() * 30.0 + ((i * 7919) % 101) as f64 * 0.01;
     let special = |i: usize| match i % 97 {
         3 => f64::from_bits(0x7ff8_0000_dead_beef),
@@ -173,6 +227,21 @@ fn table() -> RecordBatch {
         ("fine", floats(&|i| Some(wave(i)))),
         ("special", floats(&|i| (i % 11 != 2).then(|| special(i)))),
         ("noise", floats(&|i| Some(noise(i)))),
+        ("scatter", floats(&|i| Some(((i * 7919) % 1009) as f64))),
+        (
+            "follows",
+            floats(&|i| (i % 13 != 4).then(|| ((i * 7919) % 1009) as f64 * 3.0 + (i % 7) as f64)),
+        ),
+        (
+            "loose",
+            floats(&|i| Some((((i * 7919) % 1009) as f64).sqrt())),
+        ),
+        ("pointwise", floats(&|i| Some((wave(i) / 9.0).exp()))),
+        ("noisy", floats(&|i| Some(wave(i * 7919 % 2003)))),
+        (
+            "robust",
+            floats(&|i| Some(if i % 500 == 9 { 1e9 } else { wave(i) })),
+        ),
         ("constant", floats(&|_| Some(2.5))),
         ("void", floats(&|_| None)),
         (
