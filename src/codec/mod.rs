@@ -46,6 +46,7 @@ mod grid;
 mod histogram;
 mod integers;
 mod interpolation;
+mod kin;
 mod linear;
 mod log_grid;
 mod model;

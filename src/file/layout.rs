@@ -20,6 +20,7 @@ use parquet::schema::types::SchemaDescPtr;
 use super::error::{FileError, Result};
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, block_lengths};
 use super::order::RowOrderRecord;
+use super::references::References;
 use super::{footer, levels, page, row_id, statistics};
 
 /// All that is known of a packed file once its tail has been read: what it holds, and how it looks
@@ -31,10 +32,7 @@ pub struct Layout {
     metadata: Arc<ParquetMetaData>,
     /// What virtual reads resolve to, by virtual offset. Gaps are physical bytes as they are.
     pub(super) units: Vec<Unit>,
-    /// The unit of the first block of each row group and column, for those that are packed.
-    first_units: Vec<Vec<usize>>,
-    /// The columns that others refer to, ascending, for each row group.
-    referenced: Vec<Vec<usize>>,
+    pub(super) references: References,
     row_group_offsets: Vec<u64>,
     /// Where the virtual pages end and the new footer starts.
     pub(super) pages_end: u64,
@@ -145,9 +143,7 @@ impl Layout {
         {
             return Err(FileError::corrupt("pages overlap"));
         }
-        let first_units = first_units(&units, &index, row_groups.len());
-        check_references(&index, row_groups.len())?;
-        let referenced = referenced(&index, row_groups.len());
+        let references = References::new(&units, &index, row_groups.len())?;
         // With one page a chunk, page indexes say nothing that the footer does not.
         let paged = offset_index
             .iter()
@@ -172,8 +168,7 @@ impl Layout {
             physical_len,
             metadata: Arc::new(metadata),
             units,
-            first_units,
-            referenced,
+            references,
             row_group_offsets,
             pages_end,
             footer: OnceLock::new(),
@@ -232,24 +227,6 @@ impl Layout {
         Ok(self.pages_end + self.footer()?.len() as u64)
     }
 
-    /// The units of the pages that the payload of `page`'s unit refers to, in its order.
-    pub(super) fn references(&self, unit: usize, page: &VirtualPage) -> Vec<usize> {
-        let IndexColumn::Packed(packed) = &self.index.columns[page.column] else {
-            return Vec::new();
-        };
-        let first = &self.first_units[page.row_group];
-        let block = unit - first[page.column];
-        let references = packed.references(page.row_group).iter();
-        references.map(|column| first[*column] + block).collect()
-    }
-
-    /// Whether payloads of other columns refer to the column of `page`.
-    pub(super) fn is_referenced(&self, page: &VirtualPage) -> bool {
-        self.referenced[page.row_group]
-            .binary_search(&page.column)
-            .is_ok()
-    }
-
     /// The virtual footer, page indexes included. Made when first asked for: readers that take
     /// [`metadata`](Self::metadata) never need it.
     pub(super) fn footer(&self) -> Result<Bytes> {
@@ -259,65 +236,6 @@ impl Layout {
         let footer = Bytes::from(footer::serialize((*self.metadata).clone(), self.pages_end)?);
         Ok(self.footer.get_or_init(|| footer).clone())
     }
-}
-
-/// Virtual pages lie in the order of row groups, columns and blocks.
-fn first_units(units: &[Unit], index: &Index, row_groups: usize) -> Vec<Vec<usize>> {
-    let mut first = vec![vec![usize::MAX; index.columns.len()]; row_groups];
-    for (i, unit) in units.iter().enumerate() {
-        if let UnitKind::Virtual(page) = &unit.kind {
-            let first = &mut first[page.row_group][page.column];
-            *first = i.min(*first);
-        }
-    }
-    first
-}
-
-fn referenced(index: &Index, row_groups: usize) -> Vec<Vec<usize>> {
-    (0..row_groups)
-        .map(|i| {
-            let all = index.packed().flat_map(|(_, packed)| packed.references(i));
-            let all: BTreeSet<usize> = all.copied().collect();
-            all.into_iter().collect()
-        })
-        .collect()
-}
-
-/// The most columns that a reader of one column may have to decode besides.
-const MAX_ANCESTORS: usize = 64;
-
-/// References lead nowhere in circles, and not far.
-fn check_references(index: &Index, row_groups: usize) -> Result<()> {
-    fn visit(index: &Index, row_group: usize, column: usize, above: &mut Vec<usize>) -> Result<()> {
-        let IndexColumn::Packed(packed) = &index.columns[column] else {
-            return Err(contradiction());
-        };
-        for &parent in packed.references(row_group) {
-            if !above.contains(&parent) {
-                above.push(parent);
-                if above.len() > MAX_ANCESTORS {
-                    return Err(FileError::corrupt("a column refers to too many others"));
-                }
-                visit(index, row_group, parent, above)?;
-            }
-        }
-        Ok(())
-    }
-    for row_group in 0..row_groups {
-        for (column, packed) in index.packed() {
-            if packed.references(row_group).is_empty() {
-                continue;
-            }
-            let mut above = Vec::new();
-            visit(index, row_group, column, &mut above)?;
-            if above.contains(&column) {
-                return Err(FileError::corrupt(
-                    "columns refer to one another in a circle",
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// No two column chunks may share bytes.

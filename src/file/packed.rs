@@ -18,6 +18,7 @@ use crate::codec::{
 use super::column::Values;
 use super::error::{FileError, Result};
 use super::index::{self, block_lengths};
+use super::planning::ColumnCoding;
 use super::{levels, page, psnr};
 
 /// A packed column chunk, and what the index is to know of it.
@@ -132,20 +133,23 @@ impl PreparedChunk {
             .collect()
     }
 
-    /// Codes the chunk by `plan`; `references` are the [`integers`](Self::integers) of its columns.
+    /// Codes the chunk.
     pub(super) fn encode(
         &self,
         field: &FieldRef,
-        plan: &Plan,
-        references: &[&[Cow<'_, [i32]>]],
-        effort: Effort,
+        coding: &ColumnCoding<'_>,
     ) -> Result<PackedChunk> {
+        let ColumnCoding {
+            plan,
+            references,
+            effort,
+        } = coding;
         let pages: Vec<EncodedPage> = slices(&self.array, self.block_rows)
             .into_par_iter()
             .enumerate()
             .map(|(i, slice)| {
                 let references: Vec<&[i32]> = references.iter().map(|blocks| &*blocks[i]).collect();
-                packed_page(field, &slice, &self.blocks[i], plan, &references, effort)
+                packed_page(field, &slice, &self.blocks[i], plan, &references, *effort)
             })
             .collect::<Result<_>>()?;
         Ok(PackedChunk {

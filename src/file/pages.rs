@@ -131,7 +131,7 @@ impl<'a> PageDecoder<'a> {
         validity: &[u8],
     ) -> Result<Vec<Arc<Vec<i32>>>> {
         self.layout
-            .references(unit, page)
+            .referred_pages(unit, page)
             .into_iter()
             .map(|other| {
                 let integers = self.integers(other)?;

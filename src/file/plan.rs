@@ -104,7 +104,7 @@ impl Layout {
         let physical = page.offset..page.offset + page.block.page_len as u64;
         let place = add_fetch(&mut plan.fetches, physical);
         plan.pages.insert(unit, place.clone());
-        for other in self.references(unit, page) {
+        for other in self.referred_pages(unit, page) {
             if plan.known.contains_key(&other) {
                 continue;
             }

@@ -1,31 +1,30 @@
 //! The writer of packed files.
 
-use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::{KeyValue, ParquetColumnIndex, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescPtr;
 use rayon::prelude::*;
 
-use crate::codec::{self, Effort, ErrorBound, Grid, Plan, Search, ValueRange};
+use crate::codec::{Effort, Grid, Search};
 
-use super::best_encoding::{Paging, smallest_chunks};
 use super::check::{check_batch, check_columns};
-use super::column::{element_type, is_float, raw_bytes};
+use super::column::{element_type, raw_bytes};
 use super::error::{FileError, Result};
 use super::footer;
-use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn};
+use super::index::Index;
 use super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
 use super::order::{Coding, ColumnPlan, Ordered, Ordering};
-use super::ordinary::{OrdinaryChunks, ordinary_chunks};
-use super::packed::{PackedChunk, PreparedChunk, concatenated};
+use super::packed::{PreparedChunk, concatenated};
+use super::planning::Planned;
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
+use super::writing::{Chunk, Column, Prepared};
 use super::{index_codec, open, row_id};
 
 /// Writes record batches to a packed file, in the manner of parquet's `ArrowWriter`.
@@ -72,36 +71,6 @@ pub struct Writer<W: Write + Send> {
     ordering: Option<Ordering>,
     /// Whether the last column is the rows' positions, which batches come without.
     numbered: bool,
-}
-
-/// One top-level column on its way to the file.
-struct Column {
-    field: FieldRef,
-    state: State,
-    /// Of the finite values seen.
-    range: ValueRange,
-    raw_bytes: u64,
-    nulls: u64,
-}
-
-enum State {
-    Packed {
-        declared: Option<ValueRange>,
-        index: PackedColumn,
-    },
-    Ordinary(OrdinaryColumn),
-}
-
-/// A column of one row group, to be encoded.
-enum Prepared {
-    Packed(PreparedChunk),
-    Ordinary(ArrayRef),
-}
-
-/// A column of one row group, encoded.
-enum Chunk {
-    Packed(PackedChunk),
-    Ordinary(OrdinaryChunks),
 }
 
 impl<W: Write + Send> Writer<W> {
@@ -313,37 +282,14 @@ impl<W: Write + Send> Writer<W> {
                 column.prepare(Arc::clone(array), block_rows, grid)
             })
             .collect::<Result<_>>()?;
-        let integers: Vec<_> = prepared
-            .par_iter()
-            .map(|prepared| match prepared {
-                Prepared::Packed(chunk) => chunk.integers(),
-                Prepared::Ordinary(_) => None,
-            })
-            .collect();
-        let pieces: Vec<Option<Vec<&[i32]>>> = integers
-            .iter()
-            .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
-            .collect();
-        let mut plans = codec::plan(&pieces, self.search);
-        drop(pieces);
-        for (plan, prepared) in plans.iter_mut().zip(&prepared) {
-            if let Prepared::Packed(chunk) = prepared
-                && let Some(own) = chunk.own_plan()
-            {
-                *plan = own;
-            }
-        }
+        let chunks: Vec<Option<&PreparedChunk>> = prepared.iter().map(Prepared::packed).collect();
+        let planned = Planned::new(&chunks, self.search);
         self.columns
             .par_iter_mut()
-            .zip(&plans)
             .zip(&prepared)
-            .map(|((column, plan), prepared)| {
-                let references = plan.references.iter();
-                let references: Option<Vec<_>> =
-                    references.map(|i| integers[*i].as_deref()).collect();
-                // Plans refer to columns that have integers.
-                let references = references.unwrap_or_default();
-                column.encode(prepared, plan, &references, block_rows, effort)
+            .enumerate()
+            .map(|(i, (column, prepared))| {
+                column.encode(prepared, planned.coding(i, effort), block_rows)
             })
             .collect()
     }
@@ -423,168 +369,5 @@ impl<W: Write + Send> Writer<W> {
         );
         self.column_index.push(column_indexes);
         Ok(())
-    }
-}
-
-impl Column {
-    fn new(field: &FieldRef, options: &WriterOptions) -> Self {
-        let state = match element_type(field.data_type()) {
-            None => State::Ordinary(OrdinaryColumn {
-                row_groups: Vec::new(),
-            }),
-            Some(element) => {
-                let default = if is_float(field.data_type()) {
-                    options.default_bound()
-                } else {
-                    ErrorBound::Exact
-                };
-                let bound = options.bound_of(field.name()).unwrap_or(default);
-                let declared = options.range_of(field.name());
-                let index = PackedColumn {
-                    element,
-                    bound,
-                    range: ValueRange::EMPTY,
-                    range_declared: declared.is_some(),
-                    abs_bounds: Vec::new(),
-                    max_error: 0.0,
-                    row_groups: Vec::new(),
-                    references: Vec::new(),
-                };
-                State::Packed { declared, index }
-            }
-        };
-        Self {
-            field: Arc::clone(field),
-            state,
-            range: ValueRange::EMPTY,
-            raw_bytes: 0,
-            nulls: 0,
-        }
-    }
-
-    /// What ordering its rows needs to know; whether they may be sorted by it is `key`.
-    fn plan(&self, key: bool) -> ColumnPlan<'_> {
-        let (bound, declared) = match &self.state {
-            State::Packed { declared, index } => (index.bound, *declared),
-            State::Ordinary(_) => (ErrorBound::Exact, None),
-        };
-        ColumnPlan {
-            field: &self.field,
-            bound,
-            declared,
-            key,
-        }
-    }
-
-    /// The blocks of the last row group, of a packed column.
-    fn last_blocks(&self) -> Option<&[Block]> {
-        match &self.state {
-            State::Packed { index, .. } => index.row_groups.last().map(Vec::as_slice),
-            State::Ordinary(_) => None,
-        }
-    }
-
-    fn prepare(
-        &mut self,
-        array: ArrayRef,
-        block_rows: usize,
-        grid: Option<Grid>,
-    ) -> Result<Prepared> {
-        self.raw_bytes += raw_bytes(&array);
-        self.nulls += array.null_count() as u64;
-        let State::Packed { declared, index } = &mut self.state else {
-            return Ok(Prepared::Ordinary(array));
-        };
-        let chunk = PreparedChunk::new(array, index.bound, *declared, block_rows, grid)
-            .map_err(|error| error.at(format!("column {:?}", self.field.name())))?;
-        self.range = self.range.union(&chunk.range);
-        index.range = declared.unwrap_or(self.range);
-        // A bound that never changes is stored once.
-        let varies = match index.bound {
-            ErrorBound::Psnr(_) => true,
-            bound => bound.needs_range() && declared.is_none(),
-        };
-        if index.abs_bounds.is_empty() || varies {
-            index.abs_bounds.extend(chunk.abs_bound);
-        }
-        Ok(Prepared::Packed(chunk))
-    }
-
-    fn encode(
-        &mut self,
-        prepared: &Prepared,
-        plan: &Plan,
-        references: &[&[Cow<'_, [i32]>]],
-        block_rows: usize,
-        effort: Effort,
-    ) -> Result<Chunk> {
-        let named = |error: FileError| error.at(format!("column {:?}", self.field.name()));
-        match (prepared, &mut self.state) {
-            (Prepared::Packed(prepared), State::Packed { index, .. }) => {
-                let mut chunk = prepared
-                    .encode(&self.field, plan, references, effort)
-                    .map_err(named)?;
-                index.max_error = index.max_error.max(chunk.max_error);
-                index.row_groups.push(std::mem::take(&mut chunk.blocks));
-                index.references.push(std::mem::take(&mut chunk.references));
-                Ok(Chunk::Packed(chunk))
-            }
-            (Prepared::Ordinary(array), State::Ordinary(index)) => {
-                let array = std::slice::from_ref(array);
-                let chunks = match effort {
-                    Effort::Fast => ordinary_chunks(&self.field, array, block_rows),
-                    _ => smallest_chunks(&self.field, array, Paging::Rows(block_rows)),
-                };
-                let mut chunks = chunks.map_err(named)?;
-                let pages = chunks
-                    .leaves
-                    .iter_mut()
-                    .map(|leaf| std::mem::take(&mut leaf.pages));
-                index.row_groups.push(pages.collect());
-                Ok(Chunk::Ordinary(chunks))
-            }
-            _ => Err(FileError::invalid("a column changed its kind")),
-        }
-    }
-
-    fn report(&self) -> ColumnReport {
-        let (bound, abs_bound, max_error, outliers, packed_bytes, range_declared) =
-            match &self.state {
-                State::Packed { declared, index } => {
-                    let bound = index.bound;
-                    let largest = index.abs_bounds.iter().copied().reduce(f64::max);
-                    let lossy = is_float(self.field.data_type()) && !bound.is_exact();
-                    let declared = declared.is_some() || !bound.needs_range();
-                    (
-                        Some(bound),
-                        largest.filter(|_| lossy),
-                        index.max_error,
-                        index.outliers(),
-                        index.packed_bytes(),
-                        declared,
-                    )
-                }
-                State::Ordinary(index) => (None, None, 0.0, 0, index.bytes(), true),
-            };
-        ColumnReport {
-            name: self.field.name().clone(),
-            data_type: self.field.data_type().clone(),
-            bound,
-            abs_bound,
-            range: self.range,
-            range_declared,
-            max_error,
-            outliers,
-            nulls: self.nulls,
-            raw_bytes: self.raw_bytes,
-            packed_bytes,
-        }
-    }
-
-    fn into_index(self) -> IndexColumn {
-        match self.state {
-            State::Packed { index, .. } => IndexColumn::Packed(index),
-            State::Ordinary(index) => IndexColumn::Ordinary(index),
-        }
     }
 }

@@ -8,12 +8,13 @@ use rayon::prelude::*;
 use super::{
     Chosen, OrderColumn, OrderMethod, RowOrderRecord, choose, permuted, sorted_by, stored,
 };
-use crate::codec::{self, Effort, ErrorBound, Grid, Search, ValueRange, absolute_bound};
+use crate::codec::{Effort, ErrorBound, Grid, Search, ValueRange, absolute_bound};
 use crate::file::column::element_type;
 use crate::file::error::Result;
 use crate::file::index::Block;
 use crate::file::ordinary::ordinary_chunks;
 use crate::file::packed::{self, PreparedChunk, finite_range, reference_range};
+use crate::file::planning::Planned;
 
 /// What ordering the rows of a file did.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,31 +197,15 @@ impl Coding {
                 PreparedChunk::new(array, column.bound, None, rows, column.grid).map(Some)
             })
             .collect::<Result<_>>()?;
-        let integers: Vec<_> = prepared
-            .par_iter()
-            .map(|chunk| chunk.as_ref()?.integers())
-            .collect();
-        let pieces: Vec<Option<Vec<&[i32]>>> = integers
-            .iter()
-            .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
-            .collect();
-        let mut plans = codec::plan(&pieces, self.search);
-        for (plan, chunk) in plans.iter_mut().zip(&prepared) {
-            if let Some(own) = chunk.as_ref().and_then(PreparedChunk::own_plan) {
-                *plan = own;
-            }
-        }
+        let chunks: Vec<Option<&PreparedChunk>> = prepared.iter().map(Option::as_ref).collect();
+        let planned = Planned::new(&chunks, self.search);
         let sizes = (0..columns.len()).into_par_iter().map(|i| {
             let field = columns[i].field;
             let Some(chunk) = &prepared[i] else {
                 let array = std::slice::from_ref(&arrays[i]);
                 return Ok(ordinary_chunks(field, array, self.block_rows)?.data().len() as u64);
             };
-            let references = plans[i].references.iter();
-            let references: Option<Vec<_>> = references.map(|i| integers[*i].as_deref()).collect();
-            // Plans refer to columns that have integers.
-            let references = references.unwrap_or_default();
-            let chunk = chunk.encode(field, &plans[i], &references, self.effort)?;
+            let chunk = chunk.encode(field, &planned.coding(i, self.effort))?;
             Ok(chunk.bytes.len() as u64)
         });
         sizes.sum()
