@@ -100,9 +100,9 @@ pub(super) fn write_exact(
     stream::write(integers, Delta::Search, &mut searched);
     best = shorter(best, searched);
     let level = if effort == Effort::Small { 19 } else { 9 };
-    for transform in [Transform::None, Transform::Delta(1)] {
-        let mut repeated = vec![transform.tag() | CODER_STREAM << 4];
-        stream::write_zstd(&transform.apply(integers, &[]), level, &mut repeated);
+    for delta in [false, true] {
+        let mut repeated = vec![Transform::None.tag() | CODER_STREAM << 4];
+        stream::write_zstd(integers, delta, level, &mut repeated);
         best = shorter(best, repeated);
     }
     out.extend_from_slice(&best);

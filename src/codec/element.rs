@@ -39,6 +39,10 @@ impl ElementType {
 /// A number that payloads can hold, losslessly at least.
 pub trait Element: pco::data_types::Number + bytemuck::Pod + PartialEq + Send + Sync {
     const TYPE: ElementType;
+    const IS_INTEGER: bool = !matches!(
+        Self::TYPE,
+        ElementType::F16 | ElementType::F32 | ElementType::F64
+    );
 
     /// The order of statistics: numeric, with -0.0 below 0.0.
     fn total_cmp(&self, other: &Self) -> std::cmp::Ordering;

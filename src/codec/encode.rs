@@ -255,7 +255,19 @@ fn exact_form<T: Element>(values: &[T], summary: &Summary<T>) -> EncodedBlock {
         element: T::TYPE,
         n: values.len(),
     });
+    let start = payload.len();
     stream::write(values, Delta::Search, &mut payload);
+    if T::IS_INTEGER {
+        // Integers recur in ways that floats do not.
+        for delta in [false, true] {
+            let mut repeated = Vec::new();
+            stream::write_zstd(values, delta, 9, &mut repeated);
+            if repeated.len() < payload.len() - start {
+                payload.truncate(start);
+                payload.extend_from_slice(&repeated);
+            }
+        }
+    }
     EncodedBlock {
         payload: payload::seal(payload),
         kind: PayloadKind::Exact,

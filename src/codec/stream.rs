@@ -16,6 +16,8 @@ const TAG_PCO: u8 = 1;
 /// The plain values' byte planes, the lowest first, by zstd: for values that recur in runs and
 /// patterns, which an entropy coder does not see.
 const TAG_ZSTD: u8 = 2;
+/// The same of each value's difference, wrapping, from the one before.
+const TAG_ZSTD_DELTA: u8 = 3;
 
 /// Values decoded at a time: a multiple of pco's batch that stays in the first-level cache.
 pub(super) const DECODE_CHUNK: usize = 4 * FULL_BATCH_N;
@@ -66,23 +68,62 @@ pub(super) fn write_at<T: Element>(values: &[T], delta: Delta, level: usize, out
     out.extend_from_slice(bytes);
 }
 
-/// As [`write`], by zstd.
-pub(super) fn write_zstd<T: Element>(values: &[T], level: i32, out: &mut Vec<u8>) {
+/// As [`write`], by zstd: the values, or their differences (of bit patterns).
+pub(super) fn write_zstd<T: Element>(values: &[T], delta: bool, level: i32, out: &mut Vec<u8>) {
     let plain: &[u8] = bytemuck::cast_slice(values);
     let width = size_of::<T>();
+    let mut differing = values.to_vec();
+    if delta {
+        differences(&mut differing);
+    }
+    let coded: &[u8] = bytemuck::cast_slice(&differing);
     let planes: Vec<u8> = (0..width)
-        .flat_map(|plane| plain.iter().skip(plane).step_by(width).copied())
+        .flat_map(|plane| coded.iter().skip(plane).step_by(width).copied())
         .collect();
     // Compressing to memory does not fail; if it does, the plain form stands in.
     let packed = zstd::bulk::compress(&planes, level).ok();
     let packed = packed.filter(|packed| packed.len() < plain.len());
     let (tag, bytes) = match &packed {
+        Some(packed) if delta => (TAG_ZSTD_DELTA, packed.as_slice()),
         Some(packed) => (TAG_ZSTD, packed.as_slice()),
         None => (TAG_PLAIN, plain),
     };
     out.push(tag);
     payload::write_varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);
+}
+
+/// Bit patterns to their differences from the one before, wrapping.
+fn differences<T: Element>(values: &mut [T]) {
+    let mut before = 0;
+    each_bits(values, &mut |bits| {
+        let difference = bits.wrapping_sub(before);
+        before = bits;
+        difference
+    });
+}
+
+fn sums<T: Element>(values: &mut [T]) {
+    let mut sum = 0u64;
+    each_bits(values, &mut |bits| {
+        sum = sum.wrapping_add(bits);
+        sum
+    });
+}
+
+/// Replaces each bit pattern; what is above its width falls away.
+fn each_bits<T: Element>(values: &mut [T], replace: &mut dyn FnMut(u64) -> u64) {
+    match size_of::<T>() {
+        8 => bytemuck::cast_slice_mut::<T, u64>(values)
+            .iter_mut()
+            .for_each(|bits| *bits = replace(*bits)),
+        4 => bytemuck::cast_slice_mut::<T, u32>(values)
+            .iter_mut()
+            .for_each(|bits| *bits = replace(u64::from(*bits)) as u32),
+        _ => bytemuck::cast_slice_mut::<T, u16>(values)
+            .iter_mut()
+            .for_each(|bits| *bits = replace(u64::from(*bits)) as u16),
+    }
 }
 
 /// The values by pco, or None for what pco cannot take (no values).
@@ -120,6 +161,12 @@ pub(super) fn read<T: Element>(
             }
             Ok(())
         }
+        TAG_ZSTD | TAG_ZSTD_DELTA => {
+            let mut values = vec![T::zeroed(); n];
+            read_zstd(bytes, tag == TAG_ZSTD_DELTA, &mut values)?;
+            sink(&values);
+            Ok(())
+        }
         TAG_PCO => decompress(bytes, n, |page| {
             let mut left = n;
             while left > 0 {
@@ -147,25 +194,28 @@ pub(super) fn read_into<T: Element>(
             Ok(())
         }
         TAG_PCO => decompress(bytes, dst.len(), |page| page.fill(dst)),
-        TAG_ZSTD => {
-            let planes = zstd::bulk::decompress(bytes, size_of_val(dst))
-                .map_err(|error| CodecError::corrupt(error.to_string()))?;
-            if planes.len() != size_of_val(dst) {
-                return Err(CodecError::corrupt("zstd stream has another length"));
-            }
-            let (n, width) = (dst.len(), size_of::<T>());
-            for (i, value) in bytemuck::cast_slice_mut::<T, u8>(dst)
-                .chunks_mut(width)
-                .enumerate()
-            {
-                for (plane, byte) in value.iter_mut().enumerate() {
-                    *byte = planes[plane * n + i];
-                }
-            }
-            Ok(())
-        }
+        TAG_ZSTD | TAG_ZSTD_DELTA => read_zstd(bytes, tag == TAG_ZSTD_DELTA, dst),
         _ => Err(CodecError::corrupt(format!("unknown stream tag {tag}"))),
     }
+}
+
+fn read_zstd<T: Element>(bytes: &[u8], delta: bool, dst: &mut [T]) -> Result<(), CodecError> {
+    let planes = zstd::bulk::decompress(bytes, size_of_val(dst))
+        .map_err(|error| CodecError::corrupt(error.to_string()))?;
+    if planes.len() != size_of_val(dst) {
+        return Err(CodecError::corrupt("zstd stream has another length"));
+    }
+    let (n, width) = (dst.len(), size_of::<T>());
+    let bytes = bytemuck::cast_slice_mut::<T, u8>(dst);
+    for (i, value) in bytes.chunks_mut(width).enumerate() {
+        for (plane, byte) in value.iter_mut().enumerate() {
+            *byte = planes[plane * n + i];
+        }
+    }
+    if delta {
+        sums(dst);
+    }
+    Ok(())
 }
 
 fn open<'a>(cursor: &mut Cursor<'a>) -> Result<(u8, &'a [u8]), CodecError> {

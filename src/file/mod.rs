@@ -37,6 +37,8 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_exact;
+#[cfg(test)]
 mod tests_forged;
 #[cfg(test)]
 mod tests_references;
