@@ -36,7 +36,17 @@ pub(super) fn write(
         let residuals = plan.transform.apply(integers, references);
         match Model::new(&residuals, Context::NONE, &[]).filter(|model| !model.is_coarse()) {
             Some(model) if !integers.is_empty() => write_model(&plan.transform, &model, out),
-            _ => write_stream(&plan.transform, &residuals, FAST_LEVEL, out),
+            _ => {
+                // Without entropy coding residuals of few large values take several times as much.
+                let (fast, level) = (sampled_at(&residuals, FAST_LEVEL), stream::LEVEL);
+                let small = sampled_at(&residuals, level);
+                let level = if fast / 5 > small / 4 {
+                    level
+                } else {
+                    FAST_LEVEL
+                };
+                write_stream(&plan.transform, &residuals, level, out);
+            }
         }
         return;
     }
@@ -132,9 +142,12 @@ fn other_transform(integers: &[i32], transform: &Transform) -> Option<Transform>
 
 /// Bytes that pco takes for a sample.
 fn sampled(residuals: &[i32]) -> usize {
+    sampled_at(residuals, stream::LEVEL)
+}
+
+fn sampled_at(residuals: &[i32], level: usize) -> usize {
     let sample: Vec<i32> = choose::runs(residuals, 4).flatten().copied().collect();
-    stream::compress(&sample, Delta::Order(0), stream::LEVEL)
-        .map_or(usize::MAX, |bytes| bytes.len())
+    stream::compress(&sample, Delta::Order(0), level).map_or(usize::MAX, |bytes| bytes.len())
 }
 
 /// Blocks of so few values are coded in all ways: headers count, and it takes no time.
