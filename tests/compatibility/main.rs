@@ -206,6 +206,12 @@ fn write_golden_files() {
 fn table() -> RecordBatch {
     const ROWS: usize = crate::ROWS[VERSION as usize - 1];
     let wave = |i: usize| (i as f64 / 40.0).sin() * 30.0 + ((i * 7919) % 101) as f64 * 0.01;
+    // SplitMix64's first half: no order in it.
+    let scattered = |i: usize| {
+        let mixed = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed >> 54) as f64
+    };
     let special = |i: usize| match i % 97 {
         3 => f64::from_bits(0x7ff8_0000_dead_beef),
         5 => f64::from_bits(0xfff0_0000_0000_0001),
@@ -227,15 +233,12 @@ fn table() -> RecordBatch {
         ("fine", floats(&|i| Some(wave(i)))),
         ("special", floats(&|i| (i % 11 != 2).then(|| special(i)))),
         ("noise", floats(&|i| Some(noise(i)))),
-        ("scatter", floats(&|i| Some(((i * 7919) % 1009) as f64))),
+        ("scatter", floats(&|i| Some(scattered(i)))),
         (
             "follows",
-            floats(&|i| (i % 13 != 4).then(|| ((i * 7919) % 1009) as f64 * 3.0 + (i % 7) as f64)),
+            floats(&|i| (i % 13 != 4).then(|| scattered(i) * 3.0 + (i % 7) as f64)),
         ),
-        (
-            "loose",
-            floats(&|i| Some((((i * 7919) % 1009) as f64).sqrt())),
-        ),
+        ("loose", floats(&|i| Some(scattered(i).sqrt()))),
         ("pointwise", floats(&|i| Some((wave(i) / 9.0).exp()))),
         ("noisy", floats(&|i| Some(wave(i * 7919 % 2003)))),
         (

@@ -59,6 +59,49 @@ fn small_file() -> Vec<u8> {
     writer.close().unwrap().0
 }
 
+/// A file whose columns refer to one another.
+fn referring_file() -> Vec<u8> {
+    let x = |i: i32| {
+        let mixed = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed >> 54) as f64
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "x",
+            Arc::new(Float64Array::from_iter_values((0..2000).map(x))),
+        ),
+        (
+            "double",
+            Arc::new(
+                (0..2000)
+                    .map(|i| (i % 9 != 0).then_some((2.0 * x(i)) as f32))
+                    .collect::<Float32Array>(),
+            ),
+        ),
+        (
+            "level",
+            Arc::new(Int32Array::from_iter_values(
+                (0..2000).map(|i| x(i) as i32 / 100),
+            )),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let options = WriterOptions::new().with_bound(ErrorBound::rel(1e-2).unwrap());
+    let mut writer = Writer::try_new(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    let file = writer.close().unwrap().0;
+    let opened = VirtualFile::new(Arc::new(Bytes::from(file.clone()))).unwrap();
+    let columns = opened.layout().index().packed();
+    assert!(
+        columns
+            .flat_map(|(_, c)| c.references.iter().flatten())
+            .count()
+            > 0
+    );
+    file
+}
+
 fn read(bytes: Bytes) -> Result<RecordBatch, String> {
     let reader = ReaderBuilder::new(Arc::new(bytes))
         .and_then(ReaderBuilder::build)
@@ -148,6 +191,18 @@ fn every_byte() {
         }
     }
     check("one byte", cases, &original);
+}
+
+#[test]
+fn every_byte_where_columns_refer_to_one_another() {
+    let file = referring_file();
+    let original = read(Bytes::from(file.clone())).unwrap();
+    let cases = (0..file.len()).map(|at| {
+        let mut damaged = file.clone();
+        damaged[at] ^= 1 << (at % 8);
+        (format!("byte {at}"), damaged)
+    });
+    check("one bit of references", cases.collect(), &original);
 }
 
 #[test]
