@@ -76,10 +76,56 @@ fn any_order_is_smaller_and_verifies() {
 }
 
 #[test]
+fn portable_files_take_any_order_too() {
+    let folder = Folder::new();
+    write_parquet(&folder.path("in.parquet"), &shuffled(6000));
+    let portable = ["--layout", "portable", "--json"];
+    let any = folder.json(&[&ANY[..], &portable].concat());
+    let order = &any["row_order"];
+    let size = |name: &str| order[name].as_u64().unwrap();
+    assert!(size("bytes") * 5 < size("kept_bytes") * 4, "{any}");
+    let seen = folder.json(&["inspect", "out.parquet", "--json"]);
+    assert_eq!(seen["layout"], "portable");
+    assert_eq!(seen["row_order"], "any");
+    assert!(seen["sorted_by"].is_array(), "{seen}");
+    let report = folder.json(&["verify", "in.parquet", "out.parquet", "--json"]);
+    assert_eq!(report["violations"], 0, "{report}");
+
+    let numbered = [&portable[..], &["--row-id", "row number"]].concat();
+    folder.json(&[&ANY[..], &numbered].concat());
+    let seen = folder.json(&["inspect", "out.parquet", "--json"]);
+    assert_eq!(seen["row_id"], "row number");
+    let report = folder.json(&["verify", "in.parquet", "out.parquet", "--json"]);
+    assert_eq!(report["violations"], 0, "{report}");
+    // What it says of its rows is not handed on to what is made of it.
+    folder.ok(&[
+        "compress",
+        "out.parquet",
+        "-o",
+        "again.parquet",
+        "--layout",
+        "portable",
+    ]);
+    let seen = folder.json(&["inspect", "again.parquet", "--json"]);
+    assert!(
+        seen["row_order"].is_null() && seen["row_id"].is_null(),
+        "{seen}"
+    );
+    let report = folder.json(&["verify", "out.parquet", "again.parquet", "--json"]);
+    assert_eq!(report["violations"], 0, "{report}");
+}
+
+#[test]
 fn what_any_order_lost_is_found() {
+    for layout in ["packed", "portable"] {
+        lost_rows_are_found(layout);
+    }
+}
+
+fn lost_rows_are_found(layout: &'static str) {
     let folder = Folder::new();
     write_parquet(&folder.path("in.parquet"), &shuffled(500));
-    folder.ok(&ANY);
+    folder.ok(&[&ANY[..], &["--layout", layout]].concat());
     let mut other = shuffled(500).columns().to_vec();
     let mut x: Vec<f32> = other[0]
         .as_primitive::<arrow::datatypes::Float32Type>()

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use parquet::arrow::ArrowWriter;
 use tolerant::ErrorBound;
-use tolerant::file::{PortableWriter, WriterOptions, is_float};
+use tolerant::file::{PortableWriter, RowOrder, WriterOptions, is_float};
 
 use super::{python, run, tables, unpacked};
 
@@ -95,6 +95,17 @@ fn everyone_reads(table: &RecordBatch, options: WriterOptions) {
 fn every_type_in_many_row_groups() {
     let options = WriterOptions::new().with_row_group_rows(1000);
     everyone_reads(&tables::mixed(5000), options);
+}
+
+#[test]
+fn rows_in_any_order() {
+    for rows in [1000, 1 << 20] {
+        let options = WriterOptions::new()
+            .with_bound(ErrorBound::Rel(0.05))
+            .with_row_order(RowOrder::Any)
+            .with_row_group_rows(rows);
+        everyone_reads(&tables::mixed(5000), options);
+    }
 }
 
 #[test]
