@@ -14,6 +14,9 @@
 //! order", 2012, calls the neighbours' search "Multiple Lists".) Which is best is measured by
 //! really coding: on runs of the sorted rows first, then on the whole row group.
 //!
+//! Portable files ([`best_by_column`]) are sorted only, by what their columns will store, and judged by
+//! the columns' dictionary indices, each for itself; the writer encodes the row group in both orders.
+//!
 //! Everything here is deterministic, whatever the number of threads.
 
 mod by_column;
