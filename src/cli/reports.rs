@@ -201,6 +201,24 @@ pub fn compress_table(report: &CompressReport) -> String {
     text
 }
 
+/// What a file says of the order of its rows; nothing for most.
+fn row_order_note(report: &InspectReport) -> String {
+    let mut notes = Vec::new();
+    if report.row_order.is_some() {
+        notes.push("rows in any order".to_owned());
+    }
+    if let Some(first) = report.sorted_by.first() {
+        notes.push(format!("sorted by {} first", name(first)));
+    }
+    if let Some(column) = &report.row_id {
+        notes.push(format!("original positions in {}", name(column)));
+    }
+    if notes.is_empty() {
+        return String::new();
+    }
+    notes.join(", ") + "\n\n"
+}
+
 pub fn inspect_table(report: &InspectReport) -> String {
     let kind = match report.block_rows {
         Some(rows) => format!("packed Parquet file, blocks of {} rows", count(rows)),
@@ -216,6 +234,7 @@ pub fn inspect_table(report: &InspectReport) -> String {
         count(report.row_groups),
         bytes(report.file_bytes),
     );
+    text += &row_order_note(report);
     text += &match report.layout {
         "packed" => packed_columns(report),
         "portable" => portable_columns(report),

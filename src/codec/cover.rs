@@ -125,6 +125,12 @@ pub fn distinct<T: bytemuck::Pod>(values: &[T]) -> Option<(Vec<u32>, Vec<T>)> {
 }
 
 impl<F: Float> Cover<F> {
+    /// What stands for each of the values.
+    pub fn values(&self) -> Vec<F> {
+        let value = |code: &u32| self.representatives[*code as usize];
+        self.codes.iter().map(value).collect()
+    }
+
     /// Leaves out cells all of whose values became outliers, and those with the bits of another.
     fn without_idle(mut self) -> Self {
         let mut used = vec![false; self.representatives.len()];

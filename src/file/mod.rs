@@ -62,6 +62,7 @@ pub use plan::Plan;
 pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
+pub use row_id::row_id_of;
 pub use source::ReadAt;
 pub use virtual_file::{VirtualFile, VirtualRead};
 pub use writer::Writer;

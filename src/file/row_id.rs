@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
 
 use super::error::{FileError, Result};
 
 /// The key of the footer's entry that names the column.
-const KEY: &str = "tolerant.row_id";
+pub(super) const KEY: &str = "tolerant.row_id";
 
 pub(super) fn to_entry(name: &str) -> KeyValue {
     KeyValue::new(KEY.to_owned(), name.to_owned())
@@ -20,6 +20,12 @@ pub(super) fn to_entry(name: &str) -> KeyValue {
 pub(super) fn find(entries: Option<&Vec<KeyValue>>) -> Option<String> {
     let entry = entries?.iter().find(|entry| entry.key == KEY)?;
     entry.value.clone()
+}
+
+/// The name of the column of row numbers in a portable file, if it has one. Packed files have it in
+/// their [`Layout`](super::Layout).
+pub fn row_id_of(metadata: &ParquetMetaData) -> Option<String> {
+    find(metadata.file_metadata().key_value_metadata())
 }
 
 /// `schema` with a last column `name`, if one is asked for.

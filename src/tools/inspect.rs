@@ -10,7 +10,10 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use serde::Serialize;
 
 use crate::codec::{ErrorBound, PayloadKind, ValueRange};
-use crate::file::{Index, IndexColumn, Opened, PackedColumn, Promises, ReaderBuilder, is_float};
+use crate::file::{
+    Index, IndexColumn, Opened, PackedColumn, Promises, ReaderBuilder, RowOrderRecord, is_float,
+    row_id_of,
+};
 
 use super::error::{Result, ToolError};
 
@@ -26,6 +29,12 @@ pub struct InspectReport {
     /// Rows of a block; `None` for ordinary Parquet.
     pub block_rows: Option<u64>,
     pub file_bytes: u64,
+    /// `any` where rows may stand in another order than they came in.
+    pub row_order: Option<&'static str>,
+    /// The columns by which the stored values of all row groups ascend, nulls first.
+    pub sorted_by: Vec<String>,
+    /// The column that holds each row's position in the original.
+    pub row_id: Option<String>,
     /// The top-level columns.
     pub columns: Vec<InspectedColumn>,
 }
@@ -90,11 +99,20 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
     } else {
         "ordinary"
     };
+    let (mut row_order, mut row_id) = match builder.opened() {
+        Opened::Packed(layout) => (
+            layout.row_order().cloned(),
+            layout.row_id().map(str::to_owned),
+        ),
+        Opened::Ordinary(_) => (None, None),
+    };
     if let Opened::Ordinary(metadata) = builder.opened() {
         match Promises::of(metadata, schema) {
             Ok(None) => {}
             Ok(Some(promises)) => {
                 layout = "portable";
+                row_order = RowOrderRecord::of(metadata);
+                row_id = row_id_of(metadata);
                 promised(&mut columns, schema, &promises);
             }
             // The data is none the worse for it.
@@ -108,8 +126,25 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
         row_groups: row_groups as u64,
         block_rows,
         file_bytes,
+        sorted_by: row_order
+            .as_ref()
+            .map_or_else(Vec::new, |order| sorted_by(order, schema)),
+        row_order: row_order.map(|_| "any"),
+        row_id,
         columns,
     })
+}
+
+/// The columns by which all row groups are sorted: those that each names first.
+fn sorted_by(order: &RowOrderRecord, schema: &Schema) -> Vec<String> {
+    let mut groups = order.sorted_by.iter();
+    let first = groups.next().cloned().unwrap_or_default();
+    let common = groups.fold(first, |common, other| {
+        let equal = common.iter().zip(other).take_while(|(a, b)| a == b);
+        equal.map(|(column, _)| *column).collect()
+    });
+    let fields = common.iter().map_while(|i| schema.fields().get(*i));
+    fields.map(|field| field.name().clone()).collect()
 }
 
 fn packed_columns(index: &Index, metadata: &ParquetMetaData) -> Vec<InspectedColumn> {

@@ -38,7 +38,8 @@ use serde::Serialize;
 use super::error::{Result, ToolError};
 use crate::ErrorBound;
 use crate::file::{
-    FileError, Index, IndexColumn, Layout, Opened, Promises, ReaderBuilder, is_float,
+    FileError, Index, IndexColumn, Opened, Promises, ReaderBuilder, RowOrderRecord, is_float,
+    row_id_of,
 };
 
 mod any_order;
@@ -155,11 +156,16 @@ where
         Opened::Packed(layout) => (
             layout.metadata(),
             promises(layout.index()),
-            stand(layout, schema),
+            stand(layout.schema(), layout.row_id(), layout.row_order(), schema),
         ),
         Opened::Ordinary(metadata) => {
             let promises = portable_promises(metadata, &packed_schema).map_err(at_packed)?;
-            (metadata, promises, RowsStand::InOrder)
+            // Without promises it is any other Parquet file, whose rows are in order.
+            let own = (!promises.is_empty()).then_some(metadata);
+            let row_id = own.and_then(|metadata| row_id_of(metadata));
+            let order = own.and_then(|metadata| RowOrderRecord::of(metadata));
+            let rows = stand(&packed_schema, row_id.as_deref(), order.as_ref(), schema);
+            (metadata, promises, rows)
         }
     };
     let row_groups = metadata
@@ -183,14 +189,17 @@ where
     verify_batches(schema, original, table)
 }
 
-/// How the rows of a packed file stand to those of an original of this schema.
-fn stand(layout: &Layout, original: &Schema) -> RowsStand {
+/// How the rows of a packed file, of which it says this, stand to those of an original.
+fn stand(
+    packed: &Schema,
+    row_id: Option<&str>,
+    row_order: Option<&RowOrderRecord>,
+    original: &Schema,
+) -> RowsStand {
     // A number that the original has too is a column like any other.
-    let number = layout
-        .row_id()
-        .filter(|name| original.field_with_name(name).is_err());
-    let number = number.and_then(|name| layout.schema().index_of(name).ok());
-    match (number, layout.row_order()) {
+    let number = row_id.filter(|name| original.field_with_name(name).is_err());
+    let number = number.and_then(|name| packed.index_of(name).ok());
+    match (number, row_order) {
         (Some(column), _) => RowsStand::Numbered(column),
         (None, Some(_)) => RowsStand::Anyhow,
         (None, None) => RowsStand::InOrder,

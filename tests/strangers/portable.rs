@@ -3,14 +3,18 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::ParquetMetaDataReader;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tolerant::ErrorBound;
-use tolerant::file::{PortableWriter, WriterOptions, is_float};
+use tolerant::file::{PortableWriter, RowOrder, WriterOptions, is_float};
 
 use super::{python, run, tables, unpacked};
 
@@ -95,6 +99,80 @@ fn everyone_reads(table: &RecordBatch, options: WriterOptions) {
 fn every_type_in_many_row_groups() {
     let options = WriterOptions::new().with_row_group_rows(1000);
     everyone_reads(&tables::mixed(5000), options);
+}
+
+#[test]
+fn rows_in_any_order() {
+    for rows in [1000, 1 << 20] {
+        let options = WriterOptions::new()
+            .with_bound(ErrorBound::Rel(0.05))
+            .with_row_order(RowOrder::Any)
+            .with_row_group_rows(rows);
+        everyone_reads(&tables::mixed(5000), options);
+    }
+}
+
+const QUERIES: [&str; 5] = [
+    "SELECT * FROM t ORDER BY a, b, k",
+    "SELECT b, k FROM t ORDER BY b, k",
+    "SELECT * FROM t ORDER BY k, a, b LIMIT 50",
+    "SELECT a, count(*) AS n, sum(k) AS s FROM t WHERE b > 3 GROUP BY a ORDER BY a",
+    "SELECT x.a, count(*) AS n FROM t x JOIN t y ON x.a = y.a AND x.k = y.k GROUP BY x.a ORDER BY x.a",
+];
+
+/// DataFusion takes declared sorting columns for granted: answers must not suffer by it.
+#[tokio::test]
+async fn sorted_rows_answer_as_unsorted_ones() {
+    let mut rng = StdRng::seed_from_u64(3);
+    let mut column = |n: i32| {
+        (0..20_000)
+            .map(|_| rng.random_range(-n..n))
+            .collect::<Vec<_>>()
+    };
+    let floats =
+        |values: Vec<i32>| Float64Array::from_iter_values(values.iter().map(|x| *x as f64));
+    let nullable = |values: Vec<i32>| values.into_iter().map(|x| (x != 7).then_some(f64::from(x)));
+    let table = RecordBatch::try_from_iter([
+        ("a", Arc::new(floats(column(20))) as ArrayRef),
+        (
+            "b",
+            Arc::new(nullable(column(90)).collect::<Float64Array>()),
+        ),
+        (
+            "k",
+            Arc::new(Int64Array::from_iter_values(
+                column(50).into_iter().map(i64::from),
+            )),
+        ),
+    ]);
+    let table = table.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, plain) = (
+        folder.path().join("t.parquet"),
+        folder.path().join("plain.parquet"),
+    );
+    for (group_rows, declared) in [(1 << 20, true), (4000, false)] {
+        let options = WriterOptions::new()
+            .with_bound(ErrorBound::Abs(1.25))
+            .with_row_order(RowOrder::Any)
+            .with_row_group_rows(group_rows);
+        write(&path, &table, options);
+        let file = File::open(&path).unwrap();
+        let metadata = ParquetMetaDataReader::new()
+            .parse_and_finish(&file)
+            .unwrap();
+        assert_eq!(metadata.row_group(0).sorting_columns().is_some(), declared);
+
+        let mut writer =
+            ArrowWriter::try_new(File::create(&plain).unwrap(), table.schema(), None).unwrap();
+        writer.write(&unpacked(&path)).unwrap();
+        writer.close().unwrap();
+        let (sorted, plain) = (stock(&path).await, stock(&plain).await);
+        for sql in QUERIES {
+            let (found, expected) = (query(&sorted, sql).await, query(&plain, sql).await);
+            assert_eq!(found.columns(), expected.columns(), "{sql}");
+        }
+    }
 }
 
 #[test]

@@ -14,12 +14,16 @@
 //! order", 2012, calls the neighbours' search "Multiple Lists".) Which is best is measured by
 //! really coding: on runs of the sorted rows first, then on the whole row group.
 //!
+//! Portable files ([`best_by_column`]) are sorted only, by what their columns will store, and judged by
+//! the columns' dictionary indices, each for itself; the writer encodes the row group in both orders.
+//!
 //! Everything here is deterministic, whatever the number of threads.
 
+mod by_column;
 mod improve;
 mod keys;
 mod metric;
-mod record;
+pub(super) mod record;
 mod sort;
 mod sorted;
 mod stored;
@@ -37,8 +41,10 @@ use crate::codec::{ErrorBound, Grid};
 
 use super::error::Result;
 
+pub(super) use by_column::best_by_column;
 use keys::Key;
 pub use record::RowOrderRecord;
+pub(super) use sorted::MAX_SORTED_BY;
 use sorted::sorted_by;
 pub use writing::RowOrderReport;
 pub(super) use writing::{Coding, ColumnPlan, Ordered, Ordering};
@@ -215,22 +221,26 @@ fn best_sorted(
 /// What the rows in this order cost, or some runs of them where they are many. The runs are of the
 /// whole row group's order: a sample of rows, sorted, would have other neighbours.
 fn sampled_cost(arrays: &[ArrayRef], rows: &[u32], cost: Cost<'_>) -> Result<f64> {
-    let affordable = SAMPLE_VALUES / arrays.len().max(1);
+    let sample = UInt32Array::from(sample(rows, arrays.len()));
+    Ok(cost(&permuted(arrays, &sample)?)? as f64)
+}
+
+/// Runs of `rows` that are as many as can be coded to judge an order, of so many columns.
+fn sample(rows: &[u32], columns: usize) -> Vec<u32> {
+    let affordable = SAMPLE_VALUES / columns.max(1);
     let run = (affordable / SAMPLE_RUNS).max(LEAST_RUN_ROWS);
-    let sample: Vec<u32> = if rows.len() <= run * SAMPLE_RUNS {
-        rows.to_vec()
-    } else {
-        let last_start = rows.len() - run;
-        (0..SAMPLE_RUNS)
-            .flat_map(|i| &rows[last_start * i / (SAMPLE_RUNS - 1)..][..run])
-            .copied()
-            .collect()
-    };
-    Ok(cost(&permuted(arrays, &UInt32Array::from(sample))?)? as f64)
+    if rows.len() <= run * SAMPLE_RUNS {
+        return rows.to_vec();
+    }
+    let last_start = rows.len() - run;
+    (0..SAMPLE_RUNS)
+        .flat_map(|i| &rows[last_start * i / (SAMPLE_RUNS - 1)..][..run])
+        .copied()
+        .collect()
 }
 
 /// The rows of `arrays` at these positions.
-fn permuted(arrays: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
+pub(super) fn permuted(arrays: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
     arrays
         .par_iter()
         .map(|array| Ok(take(array.as_ref(), rows, None)?))

@@ -3,10 +3,10 @@
 //! `any`, then for each row group a space and the positions in the schema of the columns by which
 //! its stored values ascend, nulls first, joined by commas; `-` where there is none.
 
-use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 
 /// The key of the entry.
-const KEY: &str = "tolerant.row_order";
+pub(in crate::file) const KEY: &str = "tolerant.row_order";
 const ANY: &str = "any";
 const NONE: &str = "-";
 
@@ -28,6 +28,12 @@ impl RowOrderRecord {
             value.push_str(&columns.join(","));
         }
         KeyValue::new(KEY.to_owned(), value)
+    }
+
+    /// The record of a portable file; None where rows are in the order that they came in. Packed
+    /// files have it in their [`Layout`](crate::file::Layout).
+    pub fn of(metadata: &ParquetMetaData) -> Option<Self> {
+        Self::find(metadata.file_metadata().key_value_metadata())
     }
 
     /// The record among a footer's entries; None where rows are in the order that they came in.

@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 use crate::file::error::Result;
 
 /// Columns looked at, at most.
-const MAX_COLUMNS: usize = 16;
+pub(in crate::file) const MAX_SORTED_BY: usize = 16;
 
 /// The longest run of `columns`, from the first on, by which all rows ascend lexicographically,
 /// nulls first. `stored` gives the values of a column as a reader will see them.
@@ -23,7 +23,7 @@ pub(super) fn sorted_by(
     let mut sorted = Vec::new();
     // Whether each row equals the one before in the columns so far.
     let mut tied = vec![true; rows.saturating_sub(1)];
-    for column in columns.iter().take(MAX_COLUMNS) {
+    for column in columns.iter().take(MAX_SORTED_BY) {
         if !tied.contains(&true) {
             break;
         }

@@ -97,9 +97,7 @@ impl Ordering {
         } = choose(&columns, coding.kept_rows, &|arrays| {
             coding.bytes(&columns, arrays)
         })?;
-        self.kept_bytes += kept_bytes;
-        self.bytes += bytes;
-        self.chosen.push((method, by));
+        self.note(method, by, kept_bytes, bytes);
         self.bounds = columns.iter().map(|column| column.abs_bound).collect();
         let Some(permutation) = permutation else {
             return Ok(None);
@@ -108,6 +106,34 @@ impl Ordering {
             arrays: permuted(arrays, &permutation)?,
             grids: columns.iter().map(|column| column.grid).collect(),
         }))
+    }
+
+    /// Notes how the next row group was ordered, by which columns, and what that is worth.
+    pub(in crate::file) fn note(
+        &mut self,
+        method: OrderMethod,
+        columns: Vec<usize>,
+        kept_bytes: u64,
+        bytes: u64,
+    ) {
+        self.kept_bytes += kept_bytes;
+        self.bytes += bytes;
+        self.chosen.push((method, columns));
+    }
+
+    /// As [`note_sorted`](Self::note_sorted), where `stored` gives the values of a column.
+    pub(in crate::file) fn note_stored(
+        &mut self,
+        rows: usize,
+        stored: impl FnMut(usize) -> Result<ArrayRef>,
+    ) -> Result<()> {
+        let columns = match self.chosen.last() {
+            Some((OrderMethod::Lexicographic | OrderMethod::Snake, columns)) => &columns[..],
+            _ => &[],
+        };
+        let sorted = sorted_by(columns, rows, stored)?;
+        self.record.sorted_by.push(sorted);
+        Ok(())
     }
 
     /// Notes by which columns the row group that was ordered last ascends as stored. `blocks` are
@@ -119,29 +145,26 @@ impl Ordering {
         block_rows: usize,
         blocks: impl Fn(usize) -> Option<&'a [Block]>,
     ) -> Result<()> {
-        let columns = match self.chosen.last() {
-            Some((OrderMethod::Lexicographic | OrderMethod::Snake, columns)) => &columns[..],
-            _ => &[],
-        };
         let rows = arrays.first().map_or(0, |array| array.len());
-        let sorted = sorted_by(columns, rows, |column| {
+        let bounds = std::mem::take(&mut self.bounds);
+        self.note_stored(rows, |column| {
             let (array, grid) = (&arrays[column], grids.get(column).copied().flatten());
             match blocks(column) {
-                Some(blocks) => {
-                    stored::values(array, blocks, grid, self.bounds[column], block_rows)
-                }
+                Some(blocks) => stored::values(array, blocks, grid, bounds[column], block_rows),
                 None => Ok(ArrayRef::clone(array)),
             }
-        })?;
-        self.record.sorted_by.push(sorted);
-        Ok(())
+        })
+    }
+
+    /// How row groups are sorted; None if all rows stayed where they were.
+    pub(in crate::file) fn record(&self) -> Option<&RowOrderRecord> {
+        let ordered = |(method, _): &(OrderMethod, _)| *method != OrderMethod::Kept;
+        self.chosen.iter().any(ordered).then_some(&self.record)
     }
 
     /// What the file is to say of it: nothing if all rows stayed where they were.
     pub(in crate::file) fn entry(&self) -> Option<KeyValue> {
-        let ordered = |(method, _): &(OrderMethod, _)| *method != OrderMethod::Kept;
-        let any = self.chosen.iter().any(ordered);
-        any.then(|| self.record.to_entry())
+        self.record().map(RowOrderRecord::to_entry)
     }
 
     pub(in crate::file) fn report(&self, name: impl Fn(usize) -> String) -> RowOrderReport {

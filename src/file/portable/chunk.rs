@@ -6,6 +6,8 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use zstd::bulk::Compressor;
 use zstd::stream::raw::CParameter;
 
+use crate::codec::MAX_REPRESENTATIVES;
+
 use super::super::error::{FileError, Result};
 use super::hybrid;
 use super::page::{self, Sizes};
@@ -120,6 +122,27 @@ impl Coder {
             .and_then(|()| compressor.compress(bytes))
             .map_err(FileError::io("compressing"))
     }
+}
+
+/// Bytes that indices into a dictionary take, `distinct` of them, or as many numbers where they are
+/// too many for one: an estimate for comparing orders of the same values.
+pub(super) fn trial_bytes(codes: &[u32], distinct: u32) -> Result<u64> {
+    let mut coder = Coder::new()?;
+    let forms = if distinct as usize <= MAX_REPRESENTATIVES {
+        dictionary_forms(codes, &[], distinct as usize)
+    } else {
+        let (bytes, width) = (bytemuck::cast_slice(codes), size_of::<u32>());
+        vec![Form::Split { bytes, width }]
+    };
+    let whole = 0..codes.len();
+    let all = std::slice::from_ref(&whole);
+    let mut least = u64::MAX;
+    for form in forms {
+        let data = form.data(all);
+        let bytes = coder.compressed(&data, Effort::Trial)?.len();
+        least = least.min(bytes.min(data.len()) as u64);
+    }
+    Ok(least)
 }
 
 /// The position of the smallest of `forms` (at least one) of a chunk of `n` values.

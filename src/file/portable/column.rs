@@ -1,6 +1,7 @@
 //! One float column of one row group, from an Arrow array to the bytes of its column chunk.
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayData, ArrayRef, make_array};
+use arrow::buffer::Buffer;
 use half::f16;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -25,34 +26,89 @@ pub(super) struct FloatChunk {
     /// Values kept bit for bit among others that were not.
     pub(super) outliers: u64,
     pub(super) max_error: f64,
+    /// What a reader will see, if asked for.
+    pub(super) stored: Option<ArrayRef>,
 }
 
-/// Writes a float array within `abs_bound` of its values; 0 is lossless.
+/// The values of a float array as a dictionary would hold them, or rounded where that takes too
+/// many: what rows are to be sorted by. Any other array is as it is.
+pub(super) fn snapped(array: &ArrayRef, abs_bound: f64) -> Result<ArrayRef> {
+    fn of<F: Float>(array: &ArrayRef, values: &[F], bound: f64) -> Result<ArrayRef> {
+        match cover(values, bound) {
+            Some(cover) => with_values(array, &cover.values()),
+            None => with_values(array, &round(values, bound).0),
+        }
+    }
+    let data = array.to_data();
+    match Values::of(array.data_type(), &data) {
+        _ if abs_bound <= 0.0 => Ok(ArrayRef::clone(array)),
+        Some(Values::F16(values)) => of(array, &values, abs_bound),
+        Some(Values::F32(values)) => of(array, &values, abs_bound),
+        Some(Values::F64(values)) => of(array, &values, abs_bound),
+        _ => Ok(ArrayRef::clone(array)),
+    }
+}
+
+/// `array` with other values, nulls aside.
+fn with_values<F: Float>(array: &ArrayRef, values: &[F]) -> Result<ArrayRef> {
+    let all = match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => Buffer::from(bytemuck::cast_slice::<F, u8>(values)),
+        Some(nulls) => {
+            let mut all = vec![F::from_f64(0.0); array.len()];
+            for (row, value) in nulls.valid_indices().zip(values) {
+                all[row] = *value;
+            }
+            Buffer::from(bytemuck::cast_slice::<F, u8>(&all))
+        }
+    };
+    let data = ArrayData::builder(array.data_type().clone())
+        .len(array.len())
+        .nulls(array.nulls().cloned())
+        .add_buffer(all);
+    Ok(make_array(data.build()?))
+}
+
+/// Writes a float array within `abs_bound` of its values; 0 is lossless. Gives the values back as
+/// stored where `give_stored`.
 pub(super) fn float_chunk(
     leaf: &ColumnDescPtr,
     array: &ArrayRef,
     abs_bound: f64,
+    give_stored: bool,
 ) -> Result<FloatChunk> {
     let data = array.to_data();
     match Values::of(array.data_type(), &data) {
-        Some(Values::F16(values)) => {
-            chunk_of(leaf, array, &values, abs_bound, |min, max, nulls| {
+        Some(Values::F16(values)) => chunk_of(
+            leaf,
+            array,
+            &values,
+            abs_bound,
+            give_stored,
+            |min, max, nulls| {
                 let bytes =
                     |x: f16| FixedLenByteArray::from(ByteArray::from(x.to_le_bytes().to_vec()));
                 let (min, max) = (min.map(bytes), max.map(bytes));
                 Statistics::FixedLenByteArray(ValueStatistics::new(min, max, None, nulls, false))
-            })
-        }
-        Some(Values::F32(values)) => {
-            chunk_of(leaf, array, &values, abs_bound, |min, max, nulls| {
-                Statistics::Float(ValueStatistics::new(min, max, None, nulls, false))
-            })
-        }
-        Some(Values::F64(values)) => {
-            chunk_of(leaf, array, &values, abs_bound, |min, max, nulls| {
+            },
+        ),
+        Some(Values::F32(values)) => chunk_of(
+            leaf,
+            array,
+            &values,
+            abs_bound,
+            give_stored,
+            |min, max, nulls| Statistics::Float(ValueStatistics::new(min, max, None, nulls, false)),
+        ),
+        Some(Values::F64(values)) => chunk_of(
+            leaf,
+            array,
+            &values,
+            abs_bound,
+            give_stored,
+            |min, max, nulls| {
                 Statistics::Double(ValueStatistics::new(min, max, None, nulls, false))
-            })
-        }
+            },
+        ),
         _ => Err(FileError::invalid(format!(
             "{} is no float type",
             array.data_type()
@@ -73,6 +129,7 @@ fn chunk_of<F: Float>(
     array: &ArrayRef,
     values: &[F],
     abs_bound: f64,
+    give_stored: bool,
     statistics: impl Fn(Option<F>, Option<F>, Option<u64>) -> Statistics,
 ) -> Result<FloatChunk> {
     let snapped = snap(values, abs_bound);
@@ -114,6 +171,9 @@ fn chunk_of<F: Float>(
         bytes: chunk.bytes,
         outliers: way.outliers as u64,
         max_error: way.max_error,
+        stored: give_stored
+            .then(|| with_values(array, &way.values))
+            .transpose()?,
     })
 }
 
@@ -127,6 +187,7 @@ fn snap<F: Float>(values: &[F], abs_bound: f64) -> Vec<Snapped<F>> {
     }];
     if abs_bound > 0.0 {
         if let Some(cover) = cover(values, abs_bound) {
+            let values = cover.values();
             let Cover {
                 codes,
                 representatives,
@@ -134,10 +195,7 @@ fn snap<F: Float>(values: &[F], abs_bound: f64) -> Vec<Snapped<F>> {
                 max_error,
             } = cover;
             ways.push(Snapped {
-                values: codes
-                    .iter()
-                    .map(|code| representatives[*code as usize])
-                    .collect(),
+                values,
                 outliers,
                 max_error,
                 dictionary: Some((codes, representatives)),

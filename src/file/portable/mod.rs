@@ -12,6 +12,8 @@ mod page;
 mod promises;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_row_order;
 mod writer;
 
 pub(super) use promises::without_promises;

@@ -25,6 +25,8 @@ use crate::codec::{ErrorBound, ValueRange, absolute_bound};
 use super::super::column::is_float;
 use super::super::error::{FileError, Result};
 use super::super::levels::{read_varint, write_varint};
+use super::super::order::record;
+use super::super::row_id;
 
 /// The key of the entry. Readers hand it on as metadata of the Arrow schema.
 const KEY: &str = "tolerant.portable";
@@ -178,13 +180,17 @@ pub(super) fn not_promised(bound: ErrorBound) -> FileError {
     ))
 }
 
-/// The schema without the promises, which readers hand on as metadata of it: they are the file's.
+/// The schema without the promises and what is said of rows, which readers hand on as metadata of
+/// it: they are the file's.
 pub(in super::super) fn without_promises(schema: &SchemaRef) -> SchemaRef {
-    if !schema.metadata().contains_key(KEY) {
+    const OWN: [&str; 3] = [KEY, row_id::KEY, record::KEY];
+    if !OWN.iter().any(|key| schema.metadata().contains_key(*key)) {
         return Arc::clone(schema);
     }
     let mut schema = Schema::clone(schema);
-    schema.metadata.remove(KEY);
+    for key in OWN {
+        schema.metadata.remove(key);
+    }
     Arc::new(schema)
 }
 

@@ -20,13 +20,21 @@ use super::super::column::{is_float, raw_bytes};
 use super::super::error::{FileError, Result};
 use super::super::footer;
 use super::super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
+use super::super::order::{MAX_SORTED_BY, OrderMethod, Ordering, best_by_column, permuted};
 use super::super::packed::{concatenated, finite_range};
 use super::super::report::{ColumnReport, WriteReport};
-use super::column::{ROWS_WORTH_STATISTICS, float_chunk};
+use super::super::row_id;
+use super::chunk::trial_bytes;
+use super::column::{ROWS_WORTH_STATISTICS, float_chunk, snapped};
 use super::promises::{ColumnPromise, Promises, not_promised};
 
 /// What every portable file's `created_by` starts with.
 const CREATED_BY: &str = "tolerant-portable version";
+
+/// What another order may add to the footer at most: the entry that tells it and the sorting columns,
+/// and offset and encoding of a dictionary page for each column.
+const FOOTER_BYTES: u64 = 384;
+const FOOTER_CHUNK_BYTES: u64 = 8;
 
 /// Writes record batches to a portable file: ordinary Parquet, whose float columns are within
 /// their bound of the original. Takes the options of a [`Writer`](super::super::Writer), blocks aside.
@@ -64,6 +72,10 @@ pub struct PortableWriter<W: Write + Send> {
     buffered_rows: usize,
     buffered_bytes: u64,
     row_groups: Vec<RowGroupMetaData>,
+    /// None where rows stay as they come.
+    ordering: Option<Ordering>,
+    /// Whether the last column is the rows' positions, which batches come without.
+    numbered: bool,
 }
 
 /// One top-level column on its way to the file.
@@ -86,6 +98,10 @@ struct Chunks {
     bytes: Vec<u8>,
     /// Offsets count from the start of `bytes`.
     metadata: Vec<ColumnChunkMetaData>,
+    max_error: f64,
+    outliers: u64,
+    /// A float column's values as stored, where asked for.
+    stored: Option<ArrayRef>,
 }
 
 impl<W: Write + Send> PortableWriter<W> {
@@ -94,12 +110,7 @@ impl<W: Write + Send> PortableWriter<W> {
     /// # Errors
     /// As [`Writer::try_new`](super::super::Writer::try_new).
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
-        if options.row_order() == RowOrder::Any || options.row_id().is_some() {
-            return Err(FileError::invalid(
-                "portable files keep the order of their rows and number none; \
-                 leave out the row order and the row id, or write a packed file",
-            ));
-        }
+        let schema = row_id::with_column(schema, options.row_id())?;
         check_columns(&schema, &options)?;
         for field in schema
             .fields()
@@ -146,6 +157,8 @@ impl<W: Write + Send> PortableWriter<W> {
             buffered_rows: 0,
             buffered_bytes: 0,
             row_groups: Vec::new(),
+            ordering: (options.row_order() == RowOrder::Any).then(Ordering::default),
+            numbered: options.row_id().is_some(),
         })
     }
 
@@ -154,6 +167,14 @@ impl<W: Write + Send> PortableWriter<W> {
     /// # Errors
     /// [`FileError::InvalidInput`] for a batch of another schema, and [`FileError::Io`].
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if self.numbered {
+            let batch = row_id::numbered(&self.schema, batch, self.rows())?;
+            return self.write_rows(&batch);
+        }
+        self.write_rows(batch)
+    }
+
+    fn write_rows(&mut self, batch: &RecordBatch) -> Result<()> {
         check_batch(&self.schema, batch)?;
         let mut offset = 0;
         while offset < batch.num_rows() {
@@ -188,6 +209,20 @@ impl<W: Write + Send> PortableWriter<W> {
         }
         let rows = self.rows();
         let key_values = self.key_values()?;
+        let record = self.ordering.as_ref().and_then(Ordering::record);
+        let leaf = |column| footer::single_leaf(&self.parquet_schema, column);
+        if let Some(sorting) = record.and_then(|record| record.sorting_columns(leaf)) {
+            // There is one row group, or there were no sorting columns.
+            self.row_groups = std::mem::take(&mut self.row_groups)
+                .into_iter()
+                .map(|group| {
+                    let builder = group.into_builder();
+                    builder.set_sorting_columns(Some(sorting.clone())).build()
+                })
+                .collect::<std::result::Result<_, _>>()?;
+        }
+        let name = |column: usize| self.schema.field(column).name().clone();
+        let row_order = self.ordering.as_ref().map(|ordering| ordering.report(name));
         let metadata = footer::metadata(
             self.parquet_schema,
             format!("{CREATED_BY} {}", env!("CARGO_PKG_VERSION")),
@@ -207,7 +242,7 @@ impl<W: Write + Send> PortableWriter<W> {
             raw_bytes: columns.iter().map(|column| column.raw_bytes).sum(),
             file_bytes: self.position + footer.len() as u64,
             columns,
-            row_order: None,
+            row_order,
         };
         Ok((self.sink, report))
     }
@@ -237,6 +272,9 @@ impl<W: Write + Send> PortableWriter<W> {
                 .collect(),
         };
         key_values.push(promises.to_entry(&self.schema, self.row_groups.len())?);
+        let number = self.schema.fields().last().filter(|_| self.numbered);
+        key_values.extend(number.map(|field| row_id::to_entry(field.name())));
+        key_values.extend(self.ordering.as_ref().and_then(Ordering::entry));
         Ok(key_values)
     }
 
@@ -255,18 +293,20 @@ impl<W: Write + Send> PortableWriter<W> {
             })
             .collect::<Result<_>>()?;
         drop(batches);
-        // The row group is complete here and nothing of it is encoded yet: an order of rows that
-        // suits it is to be applied to `arrays`, and nowhere else.
-        let chunks: Vec<Chunks> = self
+        let bounds: Vec<f64> = self
             .columns
             .par_iter_mut()
-            .zip(arrays)
-            .map(|(column, array)| {
-                column
-                    .encode(&array)
-                    .map_err(|error| error.at(format!("column {:?}", column.field.name())))
-            })
-            .collect::<Result<_>>()?;
+            .zip(&arrays)
+            .map(|(column, array)| column.note(array))
+            .collect();
+        let mut chunks = self.encode(&arrays, &bounds, &[])?;
+        if let Some(mut ordering) = self.ordering.take() {
+            chunks = self.smaller(&mut ordering, arrays, &bounds, chunks)?;
+            self.ordering = Some(ordering);
+        }
+        for (column, chunks) in self.columns.iter_mut().zip(&chunks) {
+            column.note_chunks(chunks);
+        }
 
         let mut metadata = Vec::with_capacity(self.parquet_schema.num_columns());
         for chunk in chunks {
@@ -287,6 +327,60 @@ impl<W: Write + Send> PortableWriter<W> {
                 .build()?,
         );
         Ok(())
+    }
+
+    /// Encodes the columns of a row group. The values of the columns `stored` are given back.
+    fn encode(&self, arrays: &[ArrayRef], bounds: &[f64], stored: &[usize]) -> Result<Vec<Chunks>> {
+        self.columns
+            .par_iter()
+            .zip(arrays.par_iter().zip(bounds))
+            .enumerate()
+            .map(|(i, (column, (array, bound)))| {
+                column
+                    .encode(array, *bound, stored.contains(&i))
+                    .map_err(|error| error.at(format!("column {:?}", column.field.name())))
+            })
+            .collect()
+    }
+
+    /// The chunks of a row group in its best order, where they are smaller than those in its own.
+    fn smaller(
+        &self,
+        ordering: &mut Ordering,
+        arrays: Vec<ArrayRef>,
+        bounds: &[f64],
+        kept: Vec<Chunks>,
+    ) -> Result<Vec<Chunks>> {
+        let rows = arrays.first().map_or(0, |array| array.len());
+        let bytes = |chunks: &[Chunks]| chunks.iter().map(|c| c.bytes.len() as u64).sum::<u64>();
+        let kept_bytes = bytes(&kept);
+        let row_id = self.columns.len().checked_sub(1).filter(|_| self.numbered);
+        let stored = self.columns.par_iter().zip(arrays.par_iter().zip(bounds));
+        let stored: Vec<(&FieldRef, Option<ArrayRef>)> = stored
+            .enumerate()
+            .map(|(i, (column, (array, bound)))| {
+                let key = (row_id != Some(i)).then(|| snapped(array, *bound));
+                Ok((&column.field, key.transpose()?))
+            })
+            .collect::<Result<_>>()?;
+        let sorted = best_by_column(stored, rows, &trial_bytes)?;
+        if let Some(sorted) = sorted {
+            let arrays = permuted(&arrays, &sorted.permutation)?;
+            let first = &sorted.columns[..sorted.columns.len().min(MAX_SORTED_BY)];
+            let chunks = self.encode(&arrays, bounds, first)?;
+            let footer = FOOTER_BYTES + FOOTER_CHUNK_BYTES * self.columns.len() as u64;
+            if bytes(&chunks) + footer < kept_bytes {
+                ordering.note(sorted.method, sorted.columns, kept_bytes, bytes(&chunks));
+                ordering.note_stored(rows, |column| {
+                    let stored = chunks[column].stored.as_ref();
+                    Ok(ArrayRef::clone(stored.unwrap_or(&arrays[column])))
+                })?;
+                return Ok(chunks);
+            }
+        }
+        ordering.note(OrderMethod::Kept, Vec::new(), kept_bytes, kept_bytes);
+        ordering.note_stored(rows, |column| Ok(ArrayRef::clone(&arrays[column])))?;
+        Ok(kept)
     }
 }
 
@@ -315,26 +409,37 @@ impl Column {
         }
     }
 
-    fn encode(&mut self, array: &ArrayRef) -> Result<Chunks> {
+    /// Takes note of a row group's values; returns the absolute bound in force for them.
+    fn note(&mut self, array: &ArrayRef) -> f64 {
         self.raw_bytes += raw_bytes(array);
         self.nulls += array.null_count() as u64;
-        let chunks = match (&mut self.promise, &self.leaves[..]) {
-            (Some(promise), [leaf]) => {
-                let range = finite_range(array);
-                self.range = self.range.union(&range);
-                let abs_bound = absolute_bound(promise.bound, promise.add(range));
-                let chunk = float_chunk(leaf, array, abs_bound)?;
-                self.max_error = self.max_error.max(chunk.max_error);
-                self.outliers += chunk.outliers;
-                Chunks {
-                    bytes: chunk.bytes,
-                    metadata: vec![chunk.metadata],
-                }
-            }
-            _ => ordinary(&self.field, array)?,
+        let Some(promise) = &mut self.promise else {
+            return 0.0;
         };
+        let range = finite_range(array);
+        self.range = self.range.union(&range);
+        absolute_bound(promise.bound, promise.add(range))
+    }
+
+    fn encode(&self, array: &ArrayRef, abs_bound: f64, give_stored: bool) -> Result<Chunks> {
+        let (Some(_), [leaf]) = (&self.promise, &self.leaves[..]) else {
+            return ordinary(&self.field, array);
+        };
+        let chunk = float_chunk(leaf, array, abs_bound, give_stored)?;
+        Ok(Chunks {
+            bytes: chunk.bytes,
+            metadata: vec![chunk.metadata],
+            max_error: chunk.max_error,
+            outliers: chunk.outliers,
+            stored: chunk.stored,
+        })
+    }
+
+    /// Takes note of the chunks that are written.
+    fn note_chunks(&mut self, chunks: &Chunks) {
+        self.max_error = self.max_error.max(chunks.max_error);
+        self.outliers += chunks.outliers;
         self.written_bytes += chunks.bytes.len() as u64;
-        Ok(chunks)
     }
 
     fn report(&self) -> ColumnReport {
@@ -382,5 +487,8 @@ fn ordinary(field: &FieldRef, array: &ArrayRef) -> Result<Chunks> {
     Ok(Chunks {
         metadata: metadata.collect::<Result<_, _>>()?,
         bytes: chunks.bytes.to_vec(),
+        max_error: 0.0,
+        outliers: 0,
+        stored: None,
     })
 }

@@ -12,7 +12,7 @@ use arrow::datatypes::{Field, Int32Type, Schema};
 use proptest::prelude::*;
 
 use super::*;
-use crate::file::{RowOrder, Writer, WriterOptions};
+use crate::file::{FileLayout, PortableWriter, RowOrder, Writer, WriterOptions};
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let columns = columns
@@ -243,7 +243,12 @@ fn empty_tables_match() {
 }
 
 /// What the writer makes of a table, held against it; blocks quantize by steps of their own.
-fn written(original: &RecordBatch, bound: ErrorBound, row_id: bool) -> VerifyReport {
+fn written(
+    original: &RecordBatch,
+    bound: ErrorBound,
+    row_id: bool,
+    layout: FileLayout,
+) -> VerifyReport {
     let mut options = WriterOptions::new()
         .with_bound(bound)
         .with_row_order(RowOrder::Any)
@@ -254,9 +259,20 @@ fn written(original: &RecordBatch, bound: ErrorBound, row_id: bool) -> VerifyRep
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     let sink = file.reopen().unwrap();
-    let mut writer = Writer::try_new(sink, original.schema(), options).unwrap();
-    writer.write(original).unwrap();
-    writer.close().unwrap();
+    match layout {
+        FileLayout::Packed => {
+            let mut writer = Writer::try_new(sink, original.schema(), options).unwrap();
+            writer.write(original).unwrap();
+            writer.close().unwrap();
+        }
+        FileLayout::Portable => {
+            let mut writer = PortableWriter::try_new(sink, original.schema(), options).unwrap();
+            writer.write(original).unwrap();
+            let (_, report) = writer.close().unwrap();
+            let order = report.row_order.unwrap();
+            assert!(row_id || order.bytes < order.kept_bytes, "{order:?}");
+        }
+    }
     verify(
         &original.schema(),
         [Ok(original.clone())].into_iter(),
@@ -285,9 +301,11 @@ fn what_the_writer_orders_is_matched() {
     ]);
     for bound in [1e-1, 1e-2, 1e-4] {
         for row_id in [false, true] {
-            let report = written(&original, ErrorBound::Rel(bound), row_id);
-            assert_eq!(report.violations, 0, "{report:?}");
-            assert_eq!(report.rows, u64::from(n));
+            for layout in [FileLayout::Packed, FileLayout::Portable] {
+                let report = written(&original, ErrorBound::Rel(bound), row_id, layout);
+                assert_eq!(report.violations, 0, "{report:?}");
+                assert_eq!(report.rows, u64::from(n));
+            }
         }
     }
 }
