@@ -52,6 +52,12 @@ const VARIANTS: &[Variant] = &[
         layout: FileLayout::Portable,
         ..PACKED
     },
+    Variant {
+        name: "portable, any order",
+        layout: FileLayout::Portable,
+        any_order: true,
+        ..PACKED
+    },
 ];
 
 /// Every variant.
