@@ -57,8 +57,8 @@ impl Search {
     pub fn of(effort: Effort, references: usize) -> Self {
         let (references, ancestors, sample, partners) = match effort {
             Effort::Fast => (0, 0, 4096, 0),
-            Effort::Balanced => (references.min(MAX_REFERENCES), 6, 8192, 4),
-            Effort::Small => (references.min(MAX_REFERENCES), 12, 32_768, 12),
+            Effort::Balanced => (references.min(MOST_REFERENCES), 6, 8192, 4),
+            Effort::Small => (references.min(MOST_REFERENCES), 12, 32_768, 12),
         };
         Self {
             references,
@@ -75,6 +75,13 @@ impl Search {
 fn worth(bits: f32, than: f32) -> bool {
     bits + 8.0 < than * 0.995
 }
+
+/// References of one column, at most: those of a linear prediction, or of a context.
+const MOST_REFERENCES: usize = if MAX_TERMS > MAX_REFERENCES {
+    MAX_TERMS
+} else {
+    MAX_REFERENCES
+};
 
 /// Buckets of a reference, at most.
 const BUCKETS: usize = 64;
@@ -252,7 +259,7 @@ fn refer(
             terms: terms.collect(),
             ..fit
         });
-        if graph.allows(i, &references) {
+        if references.len() <= search.references && graph.allows(i, &references) {
             let first = references[..1].to_vec();
             trial.contexts(&transform, &references, &first, |all| {
                 all.len() <= MAX_TERMS

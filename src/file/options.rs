@@ -123,7 +123,7 @@ impl WriterOptions {
         self
     }
 
-    /// The most other columns that the coding of a column may refer to: 2 unless given, 0 for
+    /// The most other columns that the coding of a column may refer to: 3 unless given, 0 for
     /// columns that are read each for itself. A reader of one column decodes those that it refers
     /// to, directly or not, besides.
     pub fn with_max_references(mut self, references: usize) -> Self {

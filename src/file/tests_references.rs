@@ -161,11 +161,13 @@ fn columns_refer_to_others_and_read_alike() {
 }
 
 #[test]
-fn forbidden_references_are_not_made() {
-    let packed = pack(&table(), options().with_max_references(0)).0;
-    let file = VirtualFile::new(Arc::new(packed)).unwrap();
-    for (_, column) in file.layout().index().packed() {
-        assert!(column.references.iter().flatten().next().is_none());
+fn references_are_limited() {
+    for most in 0..3 {
+        let packed = pack(&table(), options().with_max_references(most)).0;
+        let file = VirtualFile::new(Arc::new(packed)).unwrap();
+        for (_, column) in file.layout().index().packed() {
+            assert!(column.references.iter().all(|all| all.len() <= most));
+        }
     }
 }
 
