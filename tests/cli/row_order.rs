@@ -131,9 +131,9 @@ fn what_any_order_lost_is_found() {
 
 fn lost_rows_are_found(layout: &'static str) {
     let folder = Folder::new();
-    write_parquet(&folder.path("in.parquet"), &shuffled(500));
+    write_parquet(&folder.path("in.parquet"), &shuffled(3000));
     folder.ok(&[&ANY[..], &["--layout", layout]].concat());
-    let mut other = shuffled(500).columns().to_vec();
+    let mut other = shuffled(3000).columns().to_vec();
     let mut x: Vec<f32> = other[0]
         .as_primitive::<arrow::datatypes::Float32Type>()
         .values()
@@ -145,7 +145,7 @@ fn lost_rows_are_found(layout: &'static str) {
     let run = folder.run(&["verify", "other.parquet", "out.parquet"]);
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains("row 123 first"), "{}", run.stdout);
-    assert!(run.stdout.contains("1 of 500 rows"), "{}", run.stdout);
+    assert!(run.stdout.contains("1 of 3000 rows"), "{}", run.stdout);
 }
 
 #[test]
