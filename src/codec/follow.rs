@@ -59,7 +59,13 @@ impl Follow {
         let start = values.len().saturating_sub(SAMPLE) / 2;
         let sample = &values[start..values.len().min(start + SAMPLE)];
         let fine = Grid::at_zero(grid.step / f64::from(FINE));
-        if sample.len() < 256 || !fine.fits_32(values) || !(1.0 / fine.step).is_finite() {
+        // A subnormal step would lose bits when it is stored.
+        let stored = quantize::step_from_bytes(quantize::step_to_bytes(fine.step));
+        if sample.len() < 256
+            || stored != fine.step
+            || !(1.0 / fine.step).is_finite()
+            || !fine.fits_32(values)
+        {
             return None;
         }
         let mut cost = Cost::new(SAMPLE);

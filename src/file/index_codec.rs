@@ -20,6 +20,9 @@ use super::levels::{read_varint, write_varint};
 
 pub(super) const ZSTD_LEVEL: i32 = 19;
 
+/// Columns that one refers to, at most.
+const MAX_REFERENCES: usize = 8;
+
 /// Bytes that the schema of a small file may take, its metadata included.
 const SCHEMA_LIMIT: u64 = 64 << 20;
 
@@ -342,6 +345,9 @@ fn decode_references(
 ) -> Result<()> {
     let lists = packed.len().checked_mul(row_groups).ok_or_else(cut)?;
     let counts = input.varints(lists)?;
+    if counts.iter().any(|count| *count > MAX_REFERENCES) {
+        return Err(FileError::corrupt("a column refers to too many others"));
+    }
     let columns = input.varints(sum(&counts)?)?;
     if columns
         .iter()
