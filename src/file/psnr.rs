@@ -36,11 +36,12 @@ pub(super) fn fit(
             break;
         }
         let prepared = prepare(bound)?;
-        let measured = blocks
+        let measured: Vec<Squares> = blocks
             .par_iter()
             .zip(&prepared)
             .map(|(block, prepared)| measured(block, prepared, &target))
-            .try_reduce(Squares::default, |a, b| Ok(a.plus(b)))?;
+            .collect::<Result<_>>()?;
+        let measured = total(measured);
         let load = target.load(measured);
         if load <= 1.0 {
             return Ok((prepared, bound));
@@ -50,16 +51,22 @@ pub(super) fn fit(
     Ok((prepare(rmse)?, rmse))
 }
 
+/// In the order of the blocks, whatever the threads: sums of floats depend on it.
+fn total(squares: Vec<Squares>) -> Squares {
+    squares.into_iter().fold(Squares::default(), Squares::plus)
+}
+
 /// The largest bound tried that keeps the target when values are quantized with it: by the rule
 /// above, and by halving the interval between a bound that keeps the target and one that does not.
 fn estimated_bound(blocks: &[ArrayRef], target: &RmseTarget) -> f64 {
     let mut bound = (target.rmse() * 3f64.sqrt()).min(f64::MAX);
     let (mut kept, mut failed) = (target.rmse(), f64::INFINITY);
     for _ in 0..ESTIMATES {
-        let squares = blocks
+        let squares: Vec<Squares> = blocks
             .par_iter()
             .map(|block| estimated(block, bound, target))
-            .reduce(Squares::default, Squares::plus);
+            .collect();
+        let squares = total(squares);
         let load = target.load(squares);
         if load <= 1.0 {
             kept = bound;

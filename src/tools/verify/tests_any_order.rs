@@ -253,7 +253,7 @@ fn written(
         .with_bound(bound)
         .with_row_order(RowOrder::Any)
         .with_block_rows(256)
-        .with_row_group_rows(1024);
+        .with_row_group_rows(8192);
     if row_id {
         options = options.with_row_id("id");
     }
@@ -283,7 +283,7 @@ fn written(
 
 #[test]
 fn what_the_writer_orders_is_matched() {
-    let n = 3000;
+    let n = 20_000;
     let noise = |i: u32, seed: u32| {
         (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 40_503) >> 7) % 10_007
     };
