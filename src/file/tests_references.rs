@@ -234,3 +234,30 @@ fn columns_that_refer_in_circles_are_refused() {
     let error = Layout::new(&physical, index, len, len).unwrap_err();
     assert!(error.to_string().contains("circle"), "{error}");
 }
+
+/// A reference costs a reader a block of memory, and a file next to nothing.
+#[test]
+fn columns_that_refer_to_many_are_refused() {
+    let packed = pack(&table(), options()).0;
+    let file = VirtualFile::new(Arc::new(packed.clone())).unwrap();
+    let physical = ParquetMetaDataReader::new()
+        .parse_and_finish(&packed)
+        .unwrap();
+    let len = packed.len() as u64;
+    let seal = seal::Seal {
+        version: seal::VERSION,
+        index_offset: len,
+        index_len: 0,
+    };
+    let layout = |references: usize| {
+        let mut index = file.layout().index().clone();
+        if let IndexColumn::Packed(column) = &mut index.columns[0] {
+            column.references = vec![vec![4; references]];
+        }
+        let bytes = index_codec::encode(&index).unwrap();
+        open::layout(&physical, &bytes, len, seal).map(|_| ())
+    };
+    assert!(layout(8).is_ok());
+    let error = layout(9).unwrap_err();
+    assert!(error.to_string().contains("too many"), "{error}");
+}
