@@ -368,3 +368,24 @@ fn large_rows_make_small_row_groups() {
     assert_eq!(opened.opened().metadata().num_row_groups(), 2);
     assert_eq!(opened.num_rows(), 400);
 }
+
+/// A series that is followed on a grid whose step is next to the smallest numbers that there are.
+#[test]
+fn tiny_bounds_are_kept() {
+    let bound = 3.296_405_686_576_681_7e-308;
+    let values = (0..20_000).map(|i| (f64::from(i) / 300.0).sin() * 4.45e-302);
+    let column: ArrayRef = Arc::new(Float64Array::from_iter_values(values));
+    let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+    let options = WriterOptions::new().with_bound(ErrorBound::abs(bound).unwrap());
+    let back = read(&pack(&batch, options).0);
+    let (x, y) = (
+        batch
+            .column(0)
+            .as_primitive::<arrow::datatypes::Float64Type>(),
+        back.column(0)
+            .as_primitive::<arrow::datatypes::Float64Type>(),
+    );
+    for (x, y) in x.values().iter().zip(y.values()) {
+        assert!((x - y).abs() <= bound, "{x:e} became {y:e}");
+    }
+}
