@@ -1,23 +1,27 @@
-//! Integers of a block to bytes: a transform, then tables by context or pco.
+//! Integers of a block to bytes: a transform, then tables by context, pco, or what is not
+//! as nearly all are.
 //!
 //! ```text
 //! tag   u8    transform (low half) | coder << 4
 //! weights of a linear transform
-//! model, or stream of i32
+//! model, stream of i32, or sparse residuals
 //! ```
 
 use super::CodecError;
 use super::choose;
-use super::context::Context;
+use super::context::{Buckets, Context};
 use super::effort::Effort;
+use super::estimate::{Cost, Sample};
 use super::model::{self, Model};
 use super::payload::Cursor;
-use super::select::Plan;
+use super::select::{Plan, previous_shift};
+use super::sparse;
 use super::stream::{self, Delta};
 use super::transform::Transform;
 
 const CODER_STREAM: u8 = 0;
 const CODER_MODEL: u8 = 1;
+const CODER_SPARSE: u8 = 2;
 
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
@@ -32,43 +36,94 @@ pub(super) fn write(
     effort: Effort,
     out: &mut Vec<u8>,
 ) {
-    if effort == Effort::Fast || integers.is_empty() {
-        let residuals = plan.transform.apply(integers, references);
-        match Model::new(&residuals, Context::NONE, &[]).filter(|model| !model.is_coarse()) {
-            Some(model) if !integers.is_empty() => write_model(&plan.transform, &model, out),
-            _ => {
-                // Without entropy coding residuals of few large values take several times as much.
-                let (fast, level) = (sampled_at(&residuals, FAST_LEVEL), stream::LEVEL);
-                let small = sampled_at(&residuals, level);
-                let level = if fast / 5 > small / 4 {
-                    level
-                } else {
-                    FAST_LEVEL
-                };
-                write_stream(&plan.transform, &residuals, level, out);
-            }
-        }
-        return;
-    }
     let residuals = plan.transform.apply(integers, references);
-    let model = best_model(&residuals, &plan.context, references);
+    let stretches = plan.transform.stretches(integers.len());
+    let dense = if !stretches.is_empty() {
+        by_stretch(&residuals, &plan.transform, &stretches)
+    } else if effort == Effort::Fast || integers.is_empty() {
+        fast(&residuals, &plan.transform)
+    } else {
+        dense(integers, &residuals, plan, references, effort)
+    };
+    let sparse = sparse::coded(&residuals, &stretches).map(|coded| {
+        let mut sparse = vec![plan.transform.tag() | CODER_SPARSE << 4];
+        plan.transform.write(&mut sparse);
+        sparse.extend_from_slice(&coded);
+        sparse
+    });
+    out.extend_from_slice(&match sparse {
+        Some(sparse) => shorter(dense, sparse),
+        None => dense,
+    });
+}
+
+/// Residuals of stretches that differ: tables by the number of the stretch.
+fn by_stretch(residuals: &[i32], transform: &Transform, stretches: &[i32]) -> Vec<u8> {
+    let mut out = Vec::new();
+    match best_model(residuals, &stretch_context(stretches), &[stretches]) {
+        Some(model) => write_model(transform, &model, &mut out),
+        None => write_stream(transform, residuals, stream::LEVEL, &mut out),
+    }
+    out
+}
+
+fn stretch_context(stretches: &[i32]) -> Context {
+    Context {
+        buckets: vec![Buckets {
+            reference: 0,
+            difference: false,
+            low: 0,
+            shift: 0,
+            count: stretches.last().map_or(1, |last| *last as usize + 1),
+        }],
+        previous: None,
+    }
+}
+
+fn fast(residuals: &[i32], transform: &Transform) -> Vec<u8> {
+    let mut out = Vec::new();
+    match Model::new(residuals, Context::NONE, &[]).filter(|model| !model.is_coarse()) {
+        Some(model) if !residuals.is_empty() => write_model(transform, &model, &mut out),
+        _ => {
+            // Without entropy coding residuals of few large values take several times as much.
+            let (fast, level) = (sampled_at(residuals, FAST_LEVEL), stream::LEVEL);
+            let small = sampled_at(residuals, level);
+            let level = if fast / 5 > small / 4 {
+                level
+            } else {
+                FAST_LEVEL
+            };
+            write_stream(transform, residuals, level, &mut out);
+        }
+    }
+    out
+}
+
+fn dense(
+    integers: &[i32],
+    residuals: &[i32],
+    plan: &Plan,
+    references: &[&[i32]],
+    effort: Effort,
+) -> Vec<u8> {
+    let mut best = Vec::new();
+    let model = best_model(residuals, &plan.context, references);
     let few = integers.len() <= FEW;
     if let Some(model) = &model
         && !few
         && !model.is_coarse()
     {
-        write_model(&plan.transform, model, out);
-        return;
+        write_model(&plan.transform, model, &mut best);
+        return best;
     }
     // What cannot be told beforehand is tried.
-    let mut best = Vec::new();
     let other = other_transform(integers, &plan.transform);
     let others = other.as_ref().map(|other| other.apply(integers, &[]));
     match (&other, others) {
-        (Some(other), Some(others)) if few || sampled(&others) < sampled(&residuals) => {
+        (Some(other), Some(others)) if few || sampled(&others) < sampled(residuals) => {
             write_stream(other, &others, stream::LEVEL, &mut best);
         }
-        _ => write_stream(&plan.transform, &residuals, stream::LEVEL, &mut best),
+        _ => write_stream(&plan.transform, residuals, stream::LEVEL, &mut best),
     }
     if let Some(model) = model
         && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
@@ -79,16 +134,31 @@ pub(super) fn write(
     }
     if few && !plan.references.is_empty() {
         let mut alone = Vec::new();
-        write(
-            integers,
-            &Plan::alone(Some(integers), effort),
-            &[],
-            effort,
-            &mut alone,
-        );
+        let plan = Plan::alone(Some(integers), effort);
+        write(integers, &plan, &[], effort, &mut alone);
         best = shorter(best, alone);
     }
-    out.extend_from_slice(&best);
+    best
+}
+
+/// Bits that `integers` take by `plan`, which has no references, but for descriptions.
+pub(super) fn estimated_bits(integers: &[i32], plan: &Plan, cost: &mut Cost) -> f32 {
+    let stretches = plan.transform.stretches(integers.len());
+    let symbols = Sample::of(&[integers], integers.len()).symbols(&plan.transform, &[]);
+    let dense = if stretches.is_empty() {
+        let context = Context {
+            previous: plan.context.previous.map(|_| previous_shift(symbols.size)),
+            buckets: Vec::new(),
+        };
+        cost.of(&symbols, &context, &[])
+    } else {
+        cost.of(&symbols, &stretch_context(&stretches), &[&stretches])
+    };
+    let residuals = plan.transform.apply(integers, &[]);
+    match sparse::coded(&residuals, &stretches) {
+        Some(sparse) => dense.min(8.0 * sparse.len() as f32),
+        None => dense,
+    }
 }
 
 /// As [`write`], for integers that are the values themselves: these recur in ways that quanta do
@@ -182,10 +252,14 @@ pub(super) fn read(
         return Err(CodecError::corrupt("references of another length"));
     }
     let tag = cursor.byte()?;
-    let transform = Transform::read(tag & 15, cursor, references.len())?;
+    let n = integers.len();
+    let transform = Transform::read(tag & 15, cursor, references.len(), n)?;
+    let stretches = transform.stretches(n);
     match tag >> 4 {
         CODER_STREAM => stream::read_into(cursor, integers)?,
-        CODER_MODEL => model::read(cursor, references, integers)?,
+        CODER_MODEL if stretches.is_empty() => model::read(cursor, references, integers)?,
+        CODER_MODEL => model::read(cursor, &[&stretches], integers)?,
+        CODER_SPARSE => sparse::read(cursor, &stretches, integers)?,
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
     }
     transform.invert(integers, references);

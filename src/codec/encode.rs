@@ -45,6 +45,8 @@ pub struct EncodedBlock {
 pub struct Block {
     pub(super) element: ElementType,
     pub(super) form: Form,
+    /// How it is to be coded, whatever the column's plan; without references.
+    pub(super) plan: Option<Plan>,
     pub(super) outliers: usize,
     pub(super) max_error: f64,
     pub(super) min_max: Option<(u64, u64)>,
@@ -77,6 +79,7 @@ impl Block {
         Ok(Self {
             element: T::TYPE,
             form,
+            plan: None,
             outliers: 0,
             max_error: 0.0,
             min_max: summary.bits(),
@@ -94,9 +97,13 @@ impl Block {
     }
 
     /// Codes the block by `plan`; `references` are the integers of the plan's columns in the rows
-    /// of the block's values.
+    /// of the block's values. A block that was [`followed`](Self::followed) has a plan of its own.
     pub fn encode(&self, plan: &Plan, references: &[&[i32]], effort: Effort) -> EncodedBlock {
         let kind = self.kind();
+        let (plan, references) = match &self.plan {
+            Some(own) => (own, &[][..]),
+            None => (plan, references),
+        };
         let start = |n| {
             payload::start(PayloadHeader {
                 kind,
@@ -161,7 +168,13 @@ impl Block {
         if grid.fits_32(values) {
             let quantized = quantize_all::<F, i32>(values, bound, grid);
             head.push(grid.phase);
-            Ok(Self::of_32(PayloadKind::Grid32, head, values, quantized))
+            Ok(Self::of_32(
+                PayloadKind::Grid32,
+                head,
+                values,
+                quantized,
+                None,
+            ))
         } else {
             let quantized = quantize_all::<F, i64>(values, bound, grid.without_phase());
             let kind = PayloadKind::Quantized64;
@@ -169,24 +182,28 @@ impl Block {
         }
     }
 
-    /// Values that integers of 32 bits stand for, or the lossless form where that is smaller.
+    /// Values that integers of 32 bits stand for, or the lossless form where that is smaller; with
+    /// the plan that the integers were made for, if they were.
     pub(super) fn of_32<F: Float>(
         kind: PayloadKind,
         mut head: Vec<u8>,
         values: &[F],
         quantized: Quantized<F, i32>,
+        plan: Option<Plan>,
     ) -> Self {
         write_outliers(values, &quantized.outliers, &mut head);
         let coded = |quanta: &[i32]| {
             let mut out = Vec::new();
-            let plan = Plan::alone(Some(quanta), Effort::Balanced);
+            let alone = || Plan::alone(Some(quanta), Effort::Balanced);
+            let plan = plan.clone().unwrap_or_else(alone);
             coding::write(quanta, &plan, &[], Effort::Balanced, &mut out);
             out.len()
         };
         let lossless = lossless(values, &quantized.quanta, head.len(), coded);
-        Self::with(quantized, lossless, |quanta| {
+        let block = Self::with(quantized, lossless, |quanta| {
             Form::Coded32(kind, head, quanta)
-        })
+        });
+        Self { plan, ..block }
     }
 
     /// The same for integers of 64 bits.
@@ -219,6 +236,7 @@ impl Block {
                 Some(block) => Form::Done(block),
                 None => form(quantized.quanta),
             },
+            plan: None,
             outliers: quantized.outliers.len(),
             max_error: quantized.max_error,
             min_max: quantized.summary.bits(),

@@ -28,6 +28,7 @@ mod bits;
 mod bound;
 mod cells;
 mod choose;
+mod closed_loop;
 mod cluster;
 mod coding;
 mod context;
@@ -56,8 +57,11 @@ mod pointwise;
 mod quantize;
 mod rans;
 mod select;
+mod sparse;
 mod squares;
 mod stream;
+mod strides;
+mod strides_fit;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

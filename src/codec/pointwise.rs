@@ -72,7 +72,7 @@ impl Block {
         Ok(if highest - grid.base < i64::from(i32::MAX - 1) {
             let coded = code_all::<F, i32>(values, ratio, grid);
             let head = head(grid, &coded.quanta);
-            Self::of_32(PayloadKind::LogQuantized32, head, values, coded)
+            Self::of_32(PayloadKind::LogQuantized32, head, values, coded, None)
         } else {
             let coded = code_all::<F, i64>(values, ratio, grid);
             let head = head(grid, &coded.quanta);

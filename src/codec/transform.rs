@@ -5,6 +5,7 @@ use super::CodecError;
 use super::bits::{BitReader, BitWriter, Number};
 use super::context::ABSENT;
 use super::payload::{self, Cursor};
+use super::strides::{self, Strides};
 
 /// What is taken from each integer before it is coded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +20,8 @@ pub(super) enum Transform {
     ///
     /// [`interpolation`]: super::interpolation
     Interpolation,
+    /// The same with weights of their own for each stride; residuals in the order of strides.
+    Strides(Strides),
 }
 
 pub(super) const MAX_DELTA: usize = 2;
@@ -117,6 +120,7 @@ impl Transform {
                 }
             }
             Self::Interpolation => super::interpolation::apply(&mut residuals),
+            Self::Strides(strides) => return strides.apply(integers),
         }
         residuals
     }
@@ -136,6 +140,7 @@ impl Transform {
                 }
             }
             Self::Interpolation => super::interpolation::invert(residuals),
+            Self::Strides(strides) => strides.invert(residuals),
         }
     }
 
@@ -143,7 +148,7 @@ impl Transform {
     pub(super) fn is_ordered(&self) -> bool {
         match self {
             Self::None => false,
-            Self::Delta(_) | Self::Interpolation => true,
+            Self::Delta(_) | Self::Interpolation | Self::Strides(_) => true,
             Self::Linear(linear) => linear.differences,
         }
     }
@@ -154,27 +159,40 @@ impl Transform {
             Self::Delta(order) => *order as u8,
             Self::Linear(_) => 3,
             Self::Interpolation => 4,
+            Self::Strides(_) => 5,
         }
     }
 
     /// Appends what the tag does not say.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        if let Self::Linear(linear) = self {
-            linear.write(out);
+        match self {
+            Self::Linear(linear) => linear.write(out),
+            Self::Strides(strides) => strides.write(out),
+            Self::None | Self::Delta(_) | Self::Interpolation => {}
         }
     }
 
-    /// The transform of `tag`, of a payload that has `references`.
+    /// The number of each residual's stretch, ascending, of `n`; none where they are all alike.
+    pub(super) fn stretches(&self, n: usize) -> Vec<i32> {
+        match self {
+            Self::Strides(_) => strides::numbers(n),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The transform of `tag`, of a payload of `n` integers that has `references`.
     pub(super) fn read(
         tag: u8,
         cursor: &mut Cursor<'_>,
         references: usize,
+        n: usize,
     ) -> Result<Self, CodecError> {
         match tag {
             0 => Ok(Self::None),
             order @ 1..=2 => Ok(Self::Delta(order.into())),
             3 => Ok(Self::Linear(Linear::read(cursor, references)?)),
             4 => Ok(Self::Interpolation),
+            5 => Ok(Self::Strides(Strides::read(cursor, n)?)),
             tag => Err(CodecError::corrupt(format!("unknown transform {tag}"))),
         }
     }

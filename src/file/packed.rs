@@ -35,7 +35,8 @@ pub(super) struct PreparedChunk {
     array: ArrayRef,
     blocks: Vec<Block>,
     block_rows: usize,
-    follow: Option<Follow>,
+    /// Whether a series is followed, so that blocks are coded each as it asks for.
+    followed: bool,
     /// Of the finite values of this row group.
     pub(super) range: ValueRange,
     /// None for bounds that have none.
@@ -64,7 +65,7 @@ impl PreparedChunk {
                 .map(|slice| prepared_block(slice, limit, way))
                 .collect()
         };
-        let mut follow = None;
+        let mut followed = false;
         let (blocks, abs_bound) = match bound {
             ErrorBound::PointwiseRel(ratio) => (prepare(Limit::Pointwise(ratio), None)?, None),
             ErrorBound::Psnr(_) => {
@@ -80,9 +81,7 @@ impl PreparedChunk {
                     Some(grid) => Some(Way::Nearest(grid)),
                     None => way(&array, abs_bound),
                 };
-                if let Some(Way::Follow(found)) = way {
-                    follow = Some(found);
-                }
+                followed = matches!(way, Some(Way::Follow(_)));
                 let limit = Limit::Absolute(abs_bound);
                 (prepare(limit, way)?, Some(abs_bound))
             }
@@ -91,20 +90,15 @@ impl PreparedChunk {
             array,
             blocks,
             block_rows,
-            follow,
+            followed,
             range,
             abs_bound,
         })
     }
 
-    /// The plan that the chunk asks for by itself.
-    pub(super) fn own_plan(&self) -> Option<Plan> {
-        self.follow.map(Follow::plan)
-    }
-
     /// For each block the integers of its rows, ABSENT for nulls; None if a block has none.
     pub(super) fn integers(&self) -> Option<Vec<Cow<'_, [i32]>>> {
-        if self.follow.is_some() {
+        if self.followed {
             return None;
         }
         let slices = slices(&self.array, self.block_rows);

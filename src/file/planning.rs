@@ -32,12 +32,7 @@ impl<'a> Planned<'a> {
             .iter()
             .map(|blocks| Some(blocks.as_ref()?.iter().map(|block| &**block).collect()))
             .collect();
-        let mut plans = codec::plan(&pieces, search);
-        for (plan, chunk) in plans.iter_mut().zip(chunks) {
-            if let Some(own) = chunk.and_then(PreparedChunk::own_plan) {
-                *plan = own;
-            }
-        }
+        let plans = codec::plan(&pieces, search);
         Self { plans, integers }
     }
 

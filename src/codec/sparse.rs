@@ -1,0 +1,109 @@
+//! Residuals of which nearly all are the same: the distances between the others, and these.
+//!
+//! ```text
+//! description: center (signed); then, until all integers are told: the number that are the center
+//!              (number), and the next one (signed distance from the center, never 0)
+//! ```
+//!
+//! Each stretch of a sequence has models of its own: see [`stretches`](super::strides::numbers).
+
+use super::CodecError;
+use super::bits::{BitReader, BitWriter, Number};
+use super::payload::{self, Cursor};
+
+/// One in so many residuals may be another than the center; where there are more, tables are as
+/// short, and faster.
+const LEAST_RUN: usize = 12;
+
+/// Models of a stretch.
+struct Models {
+    run: Number,
+    distance: Number,
+}
+
+impl Models {
+    const NEW: Models = Models {
+        run: Number::NEW,
+        distance: Number::NEW,
+    };
+
+    /// For all stretches of `numbers`.
+    fn of(numbers: &[i32]) -> Vec<Models> {
+        let count = numbers.last().map_or(1, |last| *last as usize + 1);
+        (0..count).map(|_| Self::NEW).collect()
+    }
+}
+
+/// `residuals` coded so, if they are sparse. `stretches` has the number of each one's stretch,
+/// ascending; or is empty, for a single one.
+pub(super) fn coded(residuals: &[i32], stretches: &[i32]) -> Option<Vec<u8>> {
+    let center = most_frequent(residuals)?;
+    let mut models = Models::of(stretches);
+    let mut bits = BitWriter::new();
+    bits.signed(&mut Number::NEW, center);
+    let mut start = 0;
+    for (i, x) in residuals.iter().enumerate() {
+        if *x != center {
+            let before = stretch(stretches, start);
+            bits.number(&mut models[before].run, (i - start) as u32);
+            let distance = &mut models[stretch(stretches, i)].distance;
+            bits.signed(distance, x.wrapping_sub(center));
+            start = i + 1;
+        }
+    }
+    if start < residuals.len() {
+        let last = &mut models[stretch(stretches, start)];
+        bits.number(&mut last.run, (residuals.len() - start) as u32);
+    }
+    let bytes = bits.finish();
+    let mut out = Vec::with_capacity(bytes.len() + 3);
+    payload::write_varint(bytes.len() as u64, &mut out);
+    out.extend_from_slice(&bytes);
+    Some(out)
+}
+
+fn stretch(stretches: &[i32], i: usize) -> usize {
+    stretches.get(i).map_or(0, |number| *number as usize)
+}
+
+/// The residual that nearly all are, if there is one.
+fn most_frequent(residuals: &[i32]) -> Option<i32> {
+    let mut sample: Vec<i32> = residuals
+        .iter()
+        .step_by(1 + residuals.len() / 255)
+        .copied()
+        .collect();
+    let middle = sample.len() / 2;
+    if sample.is_empty() {
+        return None;
+    }
+    let (_, center, _) = sample.select_nth_unstable(middle);
+    let others = residuals.iter().filter(|x| *x != center).count();
+    (others * LEAST_RUN <= residuals.len()).then_some(*center)
+}
+
+/// Reads what [`coded`] made of the residuals.
+pub(super) fn read(
+    cursor: &mut Cursor<'_>,
+    stretches: &[i32],
+    residuals: &mut [i32],
+) -> Result<(), CodecError> {
+    let mut bits = BitReader::open(cursor)?;
+    let mut models = Models::of(stretches);
+    let center = bits.signed(&mut Number::NEW);
+    residuals.fill(center);
+    let mut next = 0;
+    while next < residuals.len() {
+        let run = bits.number(&mut models[stretch(stretches, next)].run) as usize;
+        next += run;
+        if next > residuals.len() {
+            return Err(CodecError::corrupt("a run beyond the end"));
+        }
+        if let Some(residual) = residuals.get_mut(next) {
+            let distance = &mut models[stretch(stretches, next)].distance;
+            *residual = center.wrapping_add(bits.signed(distance));
+            next += 1;
+        }
+    }
+    bits.finish()
+}

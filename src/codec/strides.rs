@@ -1,0 +1,199 @@
+//! Prediction from neighbours on both sides, coarse to fine, with weights and steps of its own for
+//! each stride: what smooth series are followed by.
+//!
+//! ```text
+//! description: first integer (signed); for each stride, coarse to fine:
+//!              shift (number), number of weights (number), weights (signed)
+//! ```
+//!
+//! Residuals stand in the order of strides: the first integer's, then those of the coarsest stride,
+//! and so on. They are multiples of 2^shift of their stride, and shifted right by it. Weights are
+//! fitted to the series, after Wiener's interpolation; strides with steps of their own are the
+//! level-wise bounds of Liu et al., "Dynamic quality metric oriented error bounded lossy compression
+//! for scientific datasets" (QoZ), SC 2022.
+
+use super::CodecError;
+use super::bits::{BitReader, BitWriter, Number};
+use super::interpolation;
+use super::payload::{self, Cursor};
+
+/// Bits of a weight behind the point.
+pub(super) const WEIGHT_BITS: u32 = 12;
+/// Weights of a stride, at most: those of the pairs of neighbours beyond the nearest.
+pub(super) const MAX_WEIGHTS: usize = 4;
+/// A weight's magnitude is below this, so that sums fit 64 bits.
+pub(super) const WEIGHT_LIMIT: i32 = 1 << 20;
+
+/// How the integers of a series are predicted, stride by stride.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Strides {
+    pub(super) first: i32,
+    /// Coarse to fine, as many as [`strides`] has.
+    pub(super) steps: Vec<Step>,
+}
+
+/// The prediction of the integers at odd multiples of one stride.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Step {
+    /// Residuals are multiples of two to this.
+    pub(super) shift: u32,
+    /// Of the second nearest pair of neighbours, the third nearest and so on, in
+    /// 2^-[`WEIGHT_BITS`]; the nearest pair has what is left to one half. None for
+    /// [`interpolation`]'s own.
+    pub(super) weights: Vec<i32>,
+}
+
+/// The strides of `n` integers, coarse to fine: powers of two below n.
+pub(super) fn strides(n: usize) -> impl Iterator<Item = usize> {
+    let count = n.max(1).next_power_of_two().ilog2();
+    (0..count).rev().map(|log| 1 << log)
+}
+
+/// For each residual the number of its stride, from the coarsest, which is 1; 0 for the first.
+pub(super) fn numbers(n: usize) -> Vec<i32> {
+    let mut numbers = vec![0; n.min(1)];
+    for (number, stride) in strides(n).enumerate() {
+        let count = (n - stride).div_ceil(2 * stride);
+        numbers.resize(numbers.len() + count, number as i32 + 1);
+    }
+    numbers
+}
+
+impl Step {
+    /// The prediction of the integer at `i`, an odd multiple of `stride`, from even multiples.
+    #[inline(always)]
+    pub(super) fn prediction(&self, integers: &[i32], i: usize, stride: usize) -> i32 {
+        let reach = (2 * self.weights.len() + 1) * stride;
+        if self.weights.is_empty() || i < reach || i + reach >= integers.len() {
+            return interpolation::prediction(integers, i, stride);
+        }
+        weighted(integers, i, stride, &self.weights)
+    }
+
+    /// Residuals to integers, at the odd multiples of `stride`; returns how many.
+    fn invert(&self, residuals: &[i32], stride: usize, integers: &mut [i32]) -> usize {
+        match self.weights[..] {
+            [] => self.invert_by(residuals, stride, integers, |_, _, _| 0),
+            [a] => self.invert_by(residuals, stride, integers, |integers, i, stride| {
+                weighted(integers, i, stride, &[a])
+            }),
+            [a, b] => self.invert_by(residuals, stride, integers, |integers, i, stride| {
+                weighted(integers, i, stride, &[a, b])
+            }),
+            [a, b, c] => self.invert_by(residuals, stride, integers, |integers, i, stride| {
+                weighted(integers, i, stride, &[a, b, c])
+            }),
+            _ => self.invert_by(residuals, stride, integers, |integers, i, stride| {
+                weighted(integers, i, stride, &self.weights)
+            }),
+        }
+    }
+
+    /// As [`invert`](Self::invert), with `weighted` as the prediction where all neighbours are.
+    #[inline(always)]
+    fn invert_by(
+        &self,
+        residuals: &[i32],
+        stride: usize,
+        integers: &mut [i32],
+        weighted: impl Fn(&[i32], usize, usize) -> i32,
+    ) -> usize {
+        let reach = (2 * self.weights.len() + 1) * stride;
+        let mut count = 0;
+        for (i, residual) in (stride..integers.len()).step_by(2 * stride).zip(residuals) {
+            let inside = i >= reach && i + reach < integers.len();
+            let prediction = if inside && !self.weights.is_empty() {
+                weighted(integers, i, stride)
+            } else {
+                interpolation::prediction(integers, i, stride)
+            };
+            integers[i] = prediction.wrapping_add(residual.wrapping_shl(self.shift));
+            count += 1;
+        }
+        count
+    }
+}
+
+/// The weighted prediction, where all neighbours are there.
+#[inline(always)]
+fn weighted(integers: &[i32], i: usize, stride: usize, weights: &[i32]) -> i32 {
+    let pair = |distance: usize| {
+        i64::from(integers[i - distance * stride]) + i64::from(integers[i + distance * stride])
+    };
+    let nearest = pair(1);
+    let mut sum = (nearest << (WEIGHT_BITS - 1)) + (1 << (WEIGHT_BITS - 1));
+    for (k, weight) in weights.iter().enumerate() {
+        sum += i64::from(*weight) * (pair(2 * k + 3) - nearest);
+    }
+    (sum >> WEIGHT_BITS) as i32
+}
+
+impl Strides {
+    /// The residuals of `integers`, in the order of strides.
+    pub(super) fn apply(&self, integers: &[i32]) -> Vec<i32> {
+        let mut residuals = Vec::with_capacity(integers.len());
+        residuals.extend(integers.first().map(|x| x.wrapping_sub(self.first)));
+        for (step, stride) in self.steps.iter().zip(strides(integers.len())) {
+            for i in (stride..integers.len()).step_by(2 * stride) {
+                let residual = integers[i].wrapping_sub(step.prediction(integers, i, stride));
+                residuals.push(residual >> step.shift);
+            }
+        }
+        residuals
+    }
+
+    /// The integers of `residuals`, in place.
+    pub(super) fn invert(&self, residuals: &mut [i32]) {
+        let integers = residuals;
+        let residuals = integers.to_vec();
+        let Some((first, mut residuals)) = residuals.split_first() else {
+            return;
+        };
+        integers[0] = first.wrapping_add(self.first);
+        for (step, stride) in self.steps.iter().zip(strides(integers.len())) {
+            let count = step.invert(residuals, stride, integers);
+            residuals = &residuals[count..];
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let mut bits = BitWriter::new();
+        let [mut first, mut shift, mut count, mut weight] = [const { Number::NEW }; 4];
+        bits.signed(&mut first, self.first);
+        for step in &self.steps {
+            bits.number(&mut shift, step.shift);
+            bits.number(&mut count, step.weights.len() as u32);
+            for x in &step.weights {
+                bits.signed(&mut weight, *x);
+            }
+        }
+        let bytes = bits.finish();
+        payload::write_varint(bytes.len() as u64, out);
+        out.extend_from_slice(&bytes);
+    }
+
+    /// The strides of a payload of `n` integers.
+    pub(super) fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Self, CodecError> {
+        let mut bits = BitReader::open(cursor)?;
+        let [mut first, mut shift, mut count, mut weight] = [const { Number::NEW }; 4];
+        let first = bits.signed(&mut first);
+        let mut steps = Vec::new();
+        for _ in strides(n) {
+            let shift = bits.number(&mut shift);
+            let count = bits.number(&mut count) as usize;
+            if shift > 31 || count > MAX_WEIGHTS {
+                return Err(CodecError::corrupt("a stride out of bounds"));
+            }
+            let weights: Vec<i32> = (0..count).map(|_| bits.signed(&mut weight)).collect();
+            if weights
+                .iter()
+                .any(|x| x.unsigned_abs() >= WEIGHT_LIMIT as u32)
+            {
+                return Err(CodecError::corrupt("a weight out of bounds"));
+            }
+            steps.push(Step { shift, weights });
+        }
+        bits.finish()?;
+        Ok(Self { first, steps })
+    }
+}
