@@ -7,24 +7,76 @@
 use super::CodecError;
 use super::payload::Cursor;
 
-const PROBABILITY_BITS: u32 = 11;
 const RATE: u32 = 4;
 const LEAST_RANGE: u32 = 1 << 24;
 const TRIMMED: u32 = 4;
 
-/// The probability, of 2^11, that a bit is zero.
+/// How probabilities learn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Learning {
+    /// By a 16th of what they are off, always; 11 bits.
+    Steady,
+    /// By half of what they are off at first, then by a third and so on to a 20th: they soon know
+    /// the little that there is to know. 15 bits.
+    Quick,
+}
+
+impl Learning {
+    #[inline(always)]
+    fn probability_bits(self) -> u32 {
+        match self {
+            Self::Steady => 11,
+            Self::Quick => 15,
+        }
+    }
+}
+
+/// What a probability of [`Learning::Quick`] moves by, in 2^-16 of what it is off, by the bits that
+/// it has seen.
+const RATES: [u32; 19] = {
+    let mut rates = [0; 19];
+    let mut seen = 0;
+    while seen < rates.len() {
+        rates[seen] = (1 << 16) / (seen as u32 + 2);
+        seen += 1;
+    }
+    rates
+};
+
+/// The probability that a bit is zero.
 #[derive(Clone, Copy)]
-pub(super) struct Bit(u16);
+pub(super) struct Bit {
+    /// Above one half.
+    bias: i16,
+    seen: u8,
+}
 
 impl Bit {
-    pub(super) const EVEN: Bit = Bit(1 << (PROBABILITY_BITS - 1));
+    pub(super) const EVEN: Bit = Bit { bias: 0, seen: 0 };
 
-    fn update(&mut self, bit: bool) {
-        if bit {
-            self.0 -= self.0 >> RATE;
+    #[inline(always)]
+    fn zero(self, learning: Learning) -> u32 {
+        ((1 << (learning.probability_bits() - 1)) + i32::from(self.bias)) as u32
+    }
+
+    #[inline(always)]
+    fn update(&mut self, bit: bool, learning: Learning) {
+        let zero = self.zero(learning);
+        let off = if bit {
+            zero
         } else {
-            self.0 += ((1 << PROBABILITY_BITS) - self.0) >> RATE;
-        }
+            (1 << learning.probability_bits()) - zero
+        };
+        let change = match learning {
+            Learning::Steady => off >> RATE,
+            Learning::Quick => {
+                let rate = RATES[usize::from(self.seen)];
+                self.seen = (self.seen + 1).min(RATES.len() as u8 - 1);
+                (off * rate) >> 16
+            }
+        };
+        // Less than what it is off: neither bit becomes impossible.
+        self.bias += if bit { -(change as i16) } else { change as i16 };
     }
 }
 
@@ -50,11 +102,13 @@ pub(super) struct BitWriter {
     /// Bytes held back, for a carry may still run through them.
     pending: u64,
     out: Vec<u8>,
+    learning: Learning,
 }
 
 impl BitWriter {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(learning: Learning) -> Self {
         Self {
+            learning,
             low: 0,
             range: u32::MAX,
             cache: 0,
@@ -64,14 +118,14 @@ impl BitWriter {
     }
 
     pub(super) fn bit(&mut self, model: &mut Bit, bit: bool) {
-        let split = (self.range >> PROBABILITY_BITS) * u32::from(model.0);
+        let split = (self.range >> self.learning.probability_bits()) * model.zero(self.learning);
         if bit {
             self.low += u64::from(split);
             self.range -= split;
         } else {
             self.range = split;
         }
-        model.update(bit);
+        model.update(bit, self.learning);
         self.normalize();
     }
 
@@ -153,11 +207,13 @@ pub(super) struct BitReader<'a> {
     range: u32,
     /// Bytes read beyond the end.
     beyond: u32,
+    learning: Learning,
 }
 
 impl<'a> BitReader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8], learning: Learning) -> Self {
         let mut reader = Self {
+            learning,
             bytes,
             code: 0,
             range: u32::MAX,
@@ -170,9 +226,9 @@ impl<'a> BitReader<'a> {
     }
 
     /// A description that a varint of its length goes before.
-    pub(super) fn open(cursor: &mut Cursor<'a>) -> Result<Self, CodecError> {
+    pub(super) fn open(cursor: &mut Cursor<'a>, learning: Learning) -> Result<Self, CodecError> {
         let length = cursor.varint()?;
-        Ok(Self::new(cursor.take(length)?))
+        Ok(Self::new(cursor.take(length)?, learning))
     }
 
     fn next(&mut self) -> u32 {
@@ -189,7 +245,7 @@ impl<'a> BitReader<'a> {
     }
 
     pub(super) fn bit(&mut self, model: &mut Bit) -> bool {
-        let split = (self.range >> PROBABILITY_BITS) * u32::from(model.0);
+        let split = (self.range >> self.learning.probability_bits()) * model.zero(self.learning);
         let bit = self.code >= split;
         if bit {
             self.code -= split;
@@ -197,7 +253,7 @@ impl<'a> BitReader<'a> {
         } else {
             self.range = split;
         }
-        model.update(bit);
+        model.update(bit, self.learning);
         self.normalize();
         bit
     }
@@ -275,8 +331,10 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             steps in prop::collection::vec((0u8..4, any::<u32>(), 0u32..=32), 0..400),
+            quick: bool,
         ) {
-            let mut writer = BitWriter::new();
+            let learning = if quick { Learning::Quick } else { Learning::Steady };
+            let mut writer = BitWriter::new(learning);
             let (mut bit, mut number) = (Bit::EVEN, Number::NEW);
             for (kind, value, shift) in &steps {
                 let value = value.checked_shr(*shift).unwrap_or(0);
@@ -288,7 +346,7 @@ mod tests {
                 }
             }
             let bytes = writer.finish();
-            let mut reader = BitReader::new(&bytes);
+            let mut reader = BitReader::new(&bytes, learning);
             let (mut bit, mut number) = (Bit::EVEN, Number::NEW);
             for (kind, value, shift) in &steps {
                 let value = value.checked_shr(*shift).unwrap_or(0);

@@ -8,6 +8,7 @@
 //! ```
 
 use super::CodecError;
+use super::bits::Learning;
 use super::choose;
 use super::context::{Buckets, Context};
 use super::effort::Effort;
@@ -20,8 +21,10 @@ use super::stream::{self, Delta};
 use super::transform::Transform;
 
 const CODER_STREAM: u8 = 0;
-const CODER_MODEL: u8 = 1;
+/// Written before format version 3.
+const CODER_STEADY_MODEL: u8 = 1;
 const CODER_SPARSE: u8 = 2;
+const CODER_MODEL: u8 = 3;
 
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
@@ -257,8 +260,19 @@ pub(super) fn read(
     let stretches = transform.stretches(n);
     match tag >> 4 {
         CODER_STREAM => stream::read_into(cursor, integers)?,
-        CODER_MODEL if stretches.is_empty() => model::read(cursor, references, integers)?,
-        CODER_MODEL => model::read(cursor, &[&stretches], integers)?,
+        coder @ (CODER_STEADY_MODEL | CODER_MODEL) => {
+            let learning = match coder {
+                CODER_STEADY_MODEL => Learning::Steady,
+                _ => Learning::Quick,
+            };
+            let stretches = [&stretches[..]];
+            let by = if stretches[0].is_empty() {
+                references
+            } else {
+                &stretches
+            };
+            model::read(cursor, learning, by, integers)?;
+        }
         CODER_SPARSE => sparse::read(cursor, &stretches, integers)?,
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
     }

@@ -94,9 +94,20 @@ impl Follow {
                 coding::estimated_bits(&quantized.quanta, &plan, &mut cost)
             });
             let bits = bits.sum::<f32>();
+            if std::env::var("DBG").is_ok() {
+                eprintln!("   {predictor:?} {bits}");
+            }
             if bits < best.0 {
                 best = (bits, Some(follow));
             }
+        }
+        if std::env::var("DBG").is_ok() {
+            eprintln!(
+                "{:?} {} of {}",
+                best.1.map(|f| f.predictor),
+                best.0,
+                nearest
+            );
         }
         best.1
     }

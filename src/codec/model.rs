@@ -10,7 +10,7 @@
 
 use super::CodecError;
 use super::alphabet::Alphabet;
-use super::bits::{Bit, BitReader, BitWriter, Number};
+use super::bits::{Bit, BitReader, BitWriter, Learning, Number};
 use super::cluster::{self, Clusters, MAX_CLUSTERS};
 use super::context::{Context, MAX_CONTEXTS};
 use super::histogram::{self, Models, Precision};
@@ -108,7 +108,7 @@ impl<'a> Model<'a> {
             .ilog2()
             .clamp(LEAST_LOG, MAX_LOG);
         let precision = Precision::of(n);
-        let mut description = BitWriter::new();
+        let mut description = BitWriter::new(Learning::Quick);
         self.context.write(&mut description);
         self.alphabet.write(&mut description);
         description.raw(log, 4);
@@ -199,14 +199,16 @@ fn read_clusters(
     Ok((count, of_context))
 }
 
-/// Decodes what [`Model::write`] wrote into `values`.
+/// Decodes what [`Model::write`] wrote into `values`; it writes a description that learns quickly,
+/// and wrote steady ones before format version 3.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
+    learning: Learning,
     references: &[&[i32]],
     values: &mut [i32],
 ) -> Result<(), CodecError> {
     let n = values.len();
-    let mut description = BitReader::open(cursor)?;
+    let mut description = BitReader::open(cursor, learning)?;
     let context = Context::read(&mut description, references.len())?;
     let alphabet = Alphabet::read(&mut description)?;
     let size = alphabet.symbols();

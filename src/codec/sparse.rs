@@ -1,14 +1,15 @@
 //! Residuals of which nearly all are the same: the distances between the others, and these.
 //!
 //! ```text
-//! description: center (signed); then, until all integers are told: the number that are the center
-//!              (number), and the next one (signed distance from the center, never 0)
+//! description: center (signed), width (5 raw bits); then, until all integers are told: the number
+//!              that are the center (`width` low bits raw, the rest a number), and the next one
+//!              (signed distance from the center)
 //! ```
 //!
 //! Each stretch of a sequence has models of its own: see [`stretches`](super::strides::numbers).
 
 use super::CodecError;
-use super::bits::{BitReader, BitWriter, Number};
+use super::bits::{BitReader, BitWriter, Learning, Number};
 use super::payload::{self, Cursor};
 
 /// One in so many residuals may be another than the center; where there are more, tables are as
@@ -39,21 +40,35 @@ impl Models {
 pub(super) fn coded(residuals: &[i32], stretches: &[i32]) -> Option<Vec<u8>> {
     let center = most_frequent(residuals)?;
     let mut models = Models::of(stretches);
-    let mut bits = BitWriter::new();
-    bits.signed(&mut Number::NEW, center);
+    let mut bits = BitWriter::new(Learning::Quick);
+    bits.signed(&mut models[0].distance, center);
+    let others = residuals.iter().filter(|x| **x != center).count();
+    // Few runs teach their models little of their length.
+    let width = match (stretches.is_empty(), residuals.len() / (others + 1)) {
+        (true, mean @ 1..) => mean.ilog2(),
+        _ => 0,
+    };
+    bits.raw(width, 5);
+    let run = |bits: &mut BitWriter, model: &mut Number, length: usize| {
+        bits.number(model, (length >> width) as u32);
+        bits.raw(length as u32, width);
+    };
     let mut start = 0;
     for (i, x) in residuals.iter().enumerate() {
         if *x != center {
-            let before = stretch(stretches, start);
-            bits.number(&mut models[before].run, (i - start) as u32);
+            run(
+                &mut bits,
+                &mut models[stretch(stretches, start)].run,
+                i - start,
+            );
             let distance = &mut models[stretch(stretches, i)].distance;
             bits.signed(distance, x.wrapping_sub(center));
             start = i + 1;
         }
     }
     if start < residuals.len() {
-        let last = &mut models[stretch(stretches, start)];
-        bits.number(&mut last.run, (residuals.len() - start) as u32);
+        let last = &mut models[stretch(stretches, start)].run;
+        run(&mut bits, last, residuals.len() - start);
     }
     let bytes = bits.finish();
     let mut out = Vec::with_capacity(bytes.len() + 3);
@@ -88,17 +103,19 @@ pub(super) fn read(
     stretches: &[i32],
     residuals: &mut [i32],
 ) -> Result<(), CodecError> {
-    let mut bits = BitReader::open(cursor)?;
+    let mut bits = BitReader::open(cursor, Learning::Quick)?;
     let mut models = Models::of(stretches);
-    let center = bits.signed(&mut Number::NEW);
+    let center = bits.signed(&mut models[0].distance);
+    let width = bits.raw(5);
     residuals.fill(center);
     let mut next = 0;
     while next < residuals.len() {
-        let run = bits.number(&mut models[stretch(stretches, next)].run) as usize;
-        next += run;
-        if next > residuals.len() {
+        let high = u64::from(bits.number(&mut models[stretch(stretches, next)].run));
+        let run = high << width | u64::from(bits.raw(width));
+        if run > (residuals.len() - next) as u64 {
             return Err(CodecError::corrupt("a run beyond the end"));
         }
+        next += run as usize;
         if let Some(residual) = residuals.get_mut(next) {
             let distance = &mut models[stretch(stretches, next)].distance;
             *residual = center.wrapping_add(bits.signed(distance));

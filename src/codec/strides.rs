@@ -13,7 +13,7 @@
 //! for scientific datasets" (QoZ), SC 2022.
 
 use super::CodecError;
-use super::bits::{BitReader, BitWriter, Number};
+use super::bits::{BitReader, BitWriter, Learning, Number};
 use super::interpolation;
 use super::payload::{self, Cursor};
 
@@ -157,7 +157,7 @@ impl Strides {
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let mut bits = BitWriter::new();
+        let mut bits = BitWriter::new(Learning::Quick);
         let [mut first, mut shift, mut count, mut weight] = [const { Number::NEW }; 4];
         bits.signed(&mut first, self.first);
         for step in &self.steps {
@@ -174,7 +174,7 @@ impl Strides {
 
     /// The strides of a payload of `n` integers.
     pub(super) fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Self, CodecError> {
-        let mut bits = BitReader::open(cursor)?;
+        let mut bits = BitReader::open(cursor, Learning::Quick)?;
         let [mut first, mut shift, mut count, mut weight] = [const { Number::NEW }; 4];
         let first = bits.signed(&mut first);
         let mut steps = Vec::new();

@@ -2,7 +2,7 @@
 //! wraps, so that it is the same everywhere.
 
 use super::CodecError;
-use super::bits::{BitReader, BitWriter, Number};
+use super::bits::{BitReader, BitWriter, Learning, Number};
 use super::context::ABSENT;
 use super::payload::{self, Cursor};
 use super::strides::{self, Strides};
@@ -68,7 +68,7 @@ impl Linear {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        let mut bits = BitWriter::new();
+        let mut bits = BitWriter::new(Learning::Steady);
         bits.raw(u32::from(self.differences), 1);
         bits.raw(self.terms.len() as u32, 2);
         let mut number = Number::NEW;
@@ -84,7 +84,7 @@ impl Linear {
     }
 
     fn read(cursor: &mut Cursor<'_>, references: usize) -> Result<Self, CodecError> {
-        let mut bits = BitReader::open(cursor)?;
+        let mut bits = BitReader::open(cursor, Learning::Steady)?;
         let differences = bits.raw(1) == 1;
         let mut number = Number::NEW;
         let terms: Vec<(usize, i32)> = (0..bits.raw(2))
