@@ -144,7 +144,7 @@ fn dense(
     best
 }
 
-/// Bits that `integers` take by `plan`, which has no references, but for descriptions.
+/// Bits that `integers`, a part of a block, take by `plan`, which has no references.
 pub(super) fn estimated_bits(integers: &[i32], plan: &Plan, cost: &mut Cost) -> f32 {
     let stretches = plan.transform.stretches(integers.len());
     let symbols = Sample::of(&[integers], integers.len()).symbols(&plan.transform, &[]);
@@ -157,11 +157,13 @@ pub(super) fn estimated_bits(integers: &[i32], plan: &Plan, cost: &mut Cost) -> 
     } else {
         cost.of(&symbols, &stretch_context(&stretches), &[&stretches])
     };
+    let mut description = Vec::new();
+    plan.transform.write(&mut description);
+    let part = integers.len() as f32 / USUAL_BLOCK;
     let residuals = plan.transform.apply(integers, &[]);
-    match sparse::coded(&residuals, &stretches) {
-        Some(sparse) => dense.min(8.0 * sparse.len() as f32),
-        None => dense,
-    }
+    let sparse = sparse::coded(&residuals, &stretches);
+    let bytes = sparse.map_or(f32::INFINITY, |sparse| sparse.len() as f32);
+    dense.min(8.0 * bytes) + 8.0 * part * description.len() as f32
 }
 
 /// As [`write`], for integers that are the values themselves: these recur in ways that quanta do
@@ -222,6 +224,9 @@ fn sampled_at(residuals: &[i32], level: usize) -> usize {
     let sample: Vec<i32> = choose::runs(residuals, 4).flatten().copied().collect();
     stream::compress(&sample, Delta::Order(0), level).map_or(usize::MAX, |bytes| bytes.len())
 }
+
+/// Values that share a description, mostly.
+const USUAL_BLOCK: f32 = 65_536.0;
 
 /// Blocks of so few values are coded in all ways: headers count, and it takes no time.
 pub(super) const FEW: usize = 1024;

@@ -5,6 +5,8 @@
 //! Points are those of a grid several times finer than the bound asks for, so that a decoder needs
 //! to know nothing of this.
 
+use std::ops::Range;
+
 use super::closed_loop::{FINE, Loop};
 use super::context::Context;
 use super::effort::Effort;
@@ -30,11 +32,10 @@ enum Predictor {
 }
 
 /// What is tried.
-const PREDICTORS: [Predictor; 8] = [
+const PREDICTORS: [Predictor; 7] = [
     Predictor::Hold,
     Predictor::Runs,
     Predictor::Strides(usize::MAX),
-    Predictor::Strides(4),
     Predictor::Strides(16),
     Predictor::Strides(64),
     Predictor::Strides(128),
@@ -47,6 +48,12 @@ pub struct Follow {
     predictor: Predictor,
     grid: Grid,
 }
+
+/// What is tried first: where these are far from good enough, so are the others.
+const FIRST: [Predictor; 2] = [Predictor::Runs, Predictor::Strides(usize::MAX)];
+const FIRST_WORTH: f32 = 1.1;
+/// How many of the best are tried on all that is looked at.
+const FINALISTS: usize = 2;
 
 /// Runs of values looked at, spread over all, and their length.
 const RUNS: usize = 4;
@@ -79,37 +86,41 @@ impl Follow {
         if !alone.is_ordered() {
             return None;
         }
-        let nearest = nearest
+        let nearest: Vec<f32> = nearest
             .iter()
             .map(|run| coding::estimated_bits(run, &alone, &mut cost))
-            .sum::<f32>();
-        let mut best = (WORTH * nearest, None);
-        for predictor in PREDICTORS {
+            .collect();
+        let mut bits = |predictor: Predictor, among: Range<usize>| -> f32 {
             let follow = Self {
                 predictor,
                 grid: fine,
             };
-            let bits = runs.iter().map(|run| {
+            let bits = runs[among].iter().map(|run| {
                 let (quantized, plan) = follow.quantize(run, bound);
                 coding::estimated_bits(&quantized.quanta, &plan, &mut cost)
             });
-            let bits = bits.sum::<f32>();
-            if std::env::var("DBG").is_ok() {
-                eprintln!("   {predictor:?} {bits}");
-            }
-            if bits < best.0 {
-                best = (bits, Some(follow));
-            }
+            bits.sum()
+        };
+        // Few tries tell whether more are worth their time.
+        let first = 0..runs.len().div_ceil(4);
+        let promising = FIRST_WORTH * nearest[first.clone()].iter().sum::<f32>();
+        if FIRST
+            .iter()
+            .all(|predictor| bits(*predictor, first.clone()) > promising)
+        {
+            return None;
         }
-        if std::env::var("DBG").is_ok() {
-            eprintln!(
-                "{:?} {} of {}",
-                best.1.map(|f| f.predictor),
-                best.0,
-                nearest
-            );
-        }
-        best.1
+        let half = 0..runs.len().div_ceil(2);
+        let mut ranked = PREDICTORS.map(|predictor| (bits(predictor, half.clone()), predictor));
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (followed, predictor) = ranked[..FINALISTS]
+            .iter()
+            .map(|(_, predictor)| (bits(*predictor, 0..runs.len()), *predictor))
+            .min_by(|a, b| a.0.total_cmp(&b.0))?;
+        (followed < WORTH * nearest.iter().sum::<f32>()).then_some(Self {
+            predictor,
+            grid: fine,
+        })
     }
 
     /// The integers of a block, and the plan to code them by.
