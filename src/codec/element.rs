@@ -26,6 +26,16 @@ impl ElementType {
         Self::U64,
     ];
 
+    /// The float of these bits, zero-extended; None where the type is an integer.
+    pub fn float_of(self, bits: u64) -> Option<f64> {
+        Some(match self {
+            Self::F16 => f64::from(f16::from_bits(bits as u16)),
+            Self::F32 => f64::from(f32::from_bits(bits as u32)),
+            Self::F64 => f64::from_bits(bits),
+            _ => return None,
+        })
+    }
+
     /// Bytes per value.
     pub const fn width(self) -> usize {
         match self {

@@ -1,6 +1,8 @@
 //! The choice of a column's grid: the step by its bound, the phase by its values.
 
-use super::element::Float;
+use half::f16;
+
+use super::element::{Element, ElementType, Float};
 use super::quantize::{self, Grid, PHASES};
 
 /// Values looked at, at most.
@@ -17,6 +19,40 @@ impl Grid {
         Some(Self {
             step,
             phase: phase(values, step),
+        })
+    }
+
+    /// Step and phase as payloads store them: the step's upper half.
+    pub fn to_parts(self) -> (u32, u8) {
+        let step = quantize::step_to_bytes(self.step);
+        (u32::from_le_bytes(step), self.phase)
+    }
+
+    /// The grid that is stored so; None if none is.
+    pub fn from_parts(step: u32, phase: u8) -> Option<Self> {
+        let step = quantize::step_from_bytes(step.to_le_bytes());
+        (phase < PHASES && step > 0.0 && step.is_finite()).then_some(Self { step, phase })
+    }
+
+    /// The widest step that keeps `bound`, as it is stored.
+    pub fn widest_step(bound: f64) -> u32 {
+        u32::from_le_bytes(quantize::step_to_bytes(2.0 * bound))
+    }
+
+    /// The quantum nearest to `x`.
+    pub fn nearest(self, x: f64) -> i64 {
+        (x / self.step - f64::from(self.phase) / f64::from(PHASES)).round() as i64
+    }
+
+    /// The bit pattern, zero-extended, of what `quantum` stands for in a column of `element`; None
+    /// where that is no float.
+    pub fn bits(self, element: ElementType, quantum: i64) -> Option<u64> {
+        let quantum = quantum as f64;
+        Some(match element {
+            ElementType::F16 => self.reconstruct::<f16>(quantum).bits(),
+            ElementType::F32 => self.reconstruct::<f32>(quantum).bits(),
+            ElementType::F64 => self.reconstruct::<f64>(quantum).bits(),
+            _ => return None,
         })
     }
 

@@ -78,7 +78,7 @@ pub use element::{Element, ElementType, Float};
 pub use encode::{Block, EncodedBlock, encode_exact, encode_lossy, encode_pointwise_rel};
 pub use error::CodecError;
 pub use follow::Follow;
-pub use payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind};
+pub use payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind, grid_of, unsealed};
 pub use percentile::{Percentile, quantile_range};
 pub use quantize::Grid;
 pub use select::{Plan, Search, plan};

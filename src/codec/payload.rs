@@ -1,17 +1,19 @@
 //! The payload's frame: header, body, checksum. `docs/format.md` is its specification.
 //!
 //! ```text
-//! version   u8       1
+//! version   u8       1; 2 without the checksum, where that of a file covers the payload
 //! kind|type u8       PayloadKind << 4 | ElementType
 //! n         varint   values
 //! body               by kind; see `encode`
 //! checksum  u32 LE   CRC-32C of all bytes before it
 //! ```
 
-use super::{CodecError, ElementType};
+use super::{CodecError, ElementType, Grid};
 
-/// The payload version that this build writes.
+/// The version of a payload with a checksum.
 pub(super) const VERSION: u8 = 1;
+/// The version of one without.
+const UNSEALED: u8 = 2;
 
 /// The most values that one payload may hold: what bounds the memory of a reader.
 pub const MAX_BLOCK_VALUES: usize = 1 << 20;
@@ -95,17 +97,38 @@ pub(super) fn seal(mut payload: Vec<u8>) -> Vec<u8> {
     payload
 }
 
-/// Verifies the checksum; returns the header and a cursor at the body.
-pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecError> {
-    let (content, checksum) = payload
-        .split_last_chunk::<CHECKSUM_LEN>()
-        .ok_or_else(|| CodecError::corrupt(format!("{} bytes are too few", payload.len())))?;
-    if crc32c::crc32c(content) != u32::from_le_bytes(*checksum) {
-        return Err(CodecError::corrupt("checksum does not match"));
+/// `payload` without its checksum, for a file that has one of its own for what it lies in.
+pub fn unsealed(mut payload: Vec<u8>) -> Vec<u8> {
+    if let Some(version) = payload.first_mut() {
+        *version = UNSEALED;
     }
+    payload.truncate(payload.len().saturating_sub(CHECKSUM_LEN));
+    payload
+}
+
+/// The grid of a payload that has one.
+///
+/// # Errors
+/// As [`PayloadHeader::read`].
+pub fn grid_of(payload: &[u8]) -> Result<Option<Grid>, CodecError> {
+    let (header, mut body) = open(payload)?;
+    if header.kind != PayloadKind::Grid32 {
+        return Ok(None);
+    }
+    let step = body.take(4)?;
+    let step = u32::from_le_bytes([step[0], step[1], step[2], step[3]]);
+    Ok(Grid::from_parts(step, body.byte()?))
+}
+
+/// Verifies the checksum, if there is one; returns the header and a cursor at the body.
+pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecError> {
+    let content = match payload.first() {
+        Some(&UNSEALED) => payload,
+        _ => verified(payload)?,
+    };
     let mut cursor = Cursor(content);
     let version = cursor.byte()?;
-    if version != VERSION {
+    if version != VERSION && version != UNSEALED {
         return Err(CodecError::UnknownVersion(version));
     }
     let tag = cursor.byte()?;
@@ -120,6 +143,18 @@ pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecE
         return Err(CodecError::corrupt(format!("{n} values in one block")));
     }
     Ok((PayloadHeader { kind, element, n }, cursor))
+}
+
+/// What the checksum at the end of `payload` covers, if it matches.
+fn verified(payload: &[u8]) -> Result<&[u8], CodecError> {
+    let (content, checksum) = payload
+        .split_last_chunk::<CHECKSUM_LEN>()
+        .ok_or_else(|| CodecError::corrupt(format!("{} bytes are too few", payload.len())))?;
+    if crc32c::crc32c(content) == u32::from_le_bytes(*checksum) {
+        Ok(content)
+    } else {
+        Err(CodecError::corrupt("checksum does not match"))
+    }
 }
 
 /// Appends a LEB128 variable-length integer.

@@ -69,7 +69,7 @@ pub(super) fn plain_chunk(
     rows: usize,
 ) -> parquet::file::metadata::ColumnChunkMetaDataBuilder {
     ColumnChunkMetaData::builder(column)
-        .set_encodings(vec![Encoding::PLAIN, Encoding::RLE])
+        .set_encodings(vec![Encoding::PLAIN])
         .set_compression(Compression::UNCOMPRESSED)
         .set_num_values(rows as i64)
         .set_data_page_offset(offset as i64)

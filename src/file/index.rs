@@ -4,7 +4,7 @@
 
 use arrow::datatypes::SchemaRef;
 
-use crate::codec::{ElementType, ErrorBound, PayloadKind, ValueRange};
+use crate::codec::{ElementType, ErrorBound, Grid, PayloadKind, ValueRange};
 
 /// All that a packed file knows of its columns beyond Parquet's own footer.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +97,22 @@ pub struct Block {
     pub outliers: usize,
     /// Bit patterns (zero-extended) of the smallest and largest reconstructed value, NaN aside.
     pub min_max: Option<(u64, u64)>,
+    /// The grid that both lie on, where that is known.
+    pub grid: Option<BlockGrid>,
+}
+
+/// A grid as payloads store it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BlockGrid {
+    /// The upper half of an f64.
+    pub step: u32,
+    pub phase: u8,
+}
+
+impl BlockGrid {
+    pub(super) fn grid(self) -> Option<Grid> {
+        Grid::from_parts(self.step, self.phase)
+    }
 }
 
 /// A column of ordinary Parquet.

@@ -4,9 +4,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
-use arrow::ipc::convert::try_schema_from_flatbuffer_bytes;
-use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use arrow::datatypes::SchemaRef;
 
 use crate::codec::{
     ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange, absolute_bound,
@@ -15,8 +13,9 @@ use crate::codec::{
 use super::bound_codec;
 use super::column::element_type;
 use super::error::{FileError, Result};
-use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
+use super::index::{Block, BlockGrid, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
 use super::levels::{read_varint, write_varint};
+use super::{index_compact, schema_codec};
 
 pub(super) const ZSTD_LEVEL: i32 = 19;
 
@@ -29,9 +28,14 @@ const SCHEMA_LIMIT: u64 = 64 << 20;
 /// The index as bytes.
 pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     let mut out = Arrays(Vec::new());
-    let schema = schema_to_ipc(&index.schema);
+    // No IPC message is empty.
+    let simple = schema_codec::simple(&index.schema);
+    let schema = match &simple {
+        Some(_) => Vec::new(),
+        None => schema_codec::to_ipc(&index.schema),
+    };
     out.varints([schema.len(), index.block_rows]);
-    out.0.extend_from_slice(&schema);
+    out.0.extend_from_slice(&simple.unwrap_or(schema));
 
     let packed: Vec<&PackedColumn> = index.packed().map(|(_, column)| column).collect();
     out.0.extend(
@@ -47,24 +51,36 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     bound_codec::encode_percentiles(packed.iter().map(|c| c.bound), &mut out);
     out.words(packed.iter().map(|c| c.range.min.to_bits()));
     out.words(packed.iter().map(|c| c.range.max.to_bits()));
-    out.words(packed.iter().map(|c| c.max_error.to_bits()));
+    out.words(packed.iter().map(|c| {
+        if index_compact::has_relative_error(c) {
+            0
+        } else {
+            c.max_error.to_bits()
+        }
+    }));
     let abs_bounds = || packed.iter().map(|c| stored_bounds(c));
     out.varints(abs_bounds().map(<[f64]>::len));
     out.words(abs_bounds().flatten().map(|b| b.to_bits()));
 
     let blocks: Vec<&Block> = packed.iter().flat_map(|c| c.blocks()).collect();
-    out.0.extend(
-        blocks
-            .iter()
-            .map(|b| b.kind as u8 | u8::from(b.min_max.is_some()) << 4),
-    );
+    let statistics: Vec<Statistics> = packed
+        .iter()
+        .flat_map(|c| c.blocks().map(|block| Statistics::of(c, block)))
+        .collect();
+    let tags = blocks.iter().zip(&statistics);
+    out.0
+        .extend(tags.map(|(b, kept)| b.kind as u8 | (*kept as u8) << 4));
     out.varints(blocks.iter().map(|b| b.payload_len));
     out.varints(blocks.iter().map(|b| b.page_len - b.payload_len));
     out.varints(blocks.iter().map(|b| b.nulls));
     out.varints(blocks.iter().map(|b| b.nans));
     out.varints(blocks.iter().map(|b| b.outliers));
-    out.words(blocks.iter().filter_map(|b| b.min_max).map(|(min, _)| min));
-    out.words(blocks.iter().filter_map(|b| b.min_max).map(|(_, max)| max));
+    let bits = || {
+        let bits = blocks.iter().zip(&statistics);
+        bits.filter_map(|(b, kept)| b.min_max.filter(|_| *kept == Statistics::Bits))
+    };
+    out.words(bits().map(|(min, _)| min));
+    out.words(bits().map(|(_, max)| max));
     out.words(blocks.iter().map(|b| u64::from(b.checksum)));
 
     let leaves: Vec<&Vec<Page>> = index
@@ -83,8 +99,37 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.words(pages.iter().map(|page| u64::from(page.checksum)));
 
     encode_references(&packed, &mut out);
+    index_compact::encode(&packed, &mut out);
 
     zstd::bulk::compress(&out.0, ZSTD_LEVEL).map_err(FileError::io("compressing the block index"))
+}
+
+/// How the smallest and the largest value of a block are told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Statistics {
+    None = 0,
+    Bits = 1,
+    /// From version 3 on.
+    Grid = 2,
+}
+
+impl Statistics {
+    fn of(column: &PackedColumn, block: &Block) -> Self {
+        match (block.min_max, index_compact::quanta(column, block)) {
+            (None, _) => Self::None,
+            (_, None) => Self::Bits,
+            (_, Some(_)) => Self::Grid,
+        }
+    }
+
+    fn read(tag: u8, version: u8) -> Result<Self> {
+        match tag >> 4 {
+            0 => Ok(Self::None),
+            1 => Ok(Self::Bits),
+            2 if version >= 3 => Ok(Self::Grid),
+            _ => Err(cut()),
+        }
+    }
 }
 
 /// What the Parquet footer says of the table, and the index is laid out by.
@@ -95,6 +140,8 @@ pub(super) struct Shape<'a> {
     pub(super) row_groups: &'a [usize],
     /// Top-level fields of the Parquet schema.
     pub(super) fields: usize,
+    /// The name of a top-level field in the Parquet schema.
+    pub(super) name: &'a dyn Fn(usize) -> String,
     /// Leaf columns of a top-level field in the Parquet schema.
     pub(super) leaves: &'a dyn Fn(usize) -> usize,
     /// Bytes of the file: what an index may hold is limited by it.
@@ -126,7 +173,11 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
     if !(1..=MAX_BLOCK_VALUES).contains(&block_rows) {
         return Err(FileError::corrupt(format!("blocks of {block_rows} rows")));
     }
-    let schema: SchemaRef = Arc::new(schema_from_ipc(input.bytes(schema_len)?)?);
+    let schema: SchemaRef = Arc::new(if schema_len == 0 && shape.version >= 3 {
+        schema_codec::from_simple(input.bytes(shape.fields)?, shape.name)?
+    } else {
+        schema_codec::from_ipc(input.bytes(schema_len)?)?
+    });
     let elements: Vec<Option<ElementType>> = schema
         .fields()
         .iter()
@@ -156,6 +207,9 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
     if shape.version >= 2 {
         let is_packed: Vec<bool> = elements.iter().map(Option::is_some).collect();
         decode_references(&mut input, &is_packed, blocks_of.len(), &mut packed)?;
+    }
+    if shape.version >= 3 {
+        index_compact::decode(&mut input, &mut packed)?;
     }
     if !input.0.is_empty() {
         return Err(cut());
@@ -198,12 +252,8 @@ fn decode_packed(
         .map(f64::from_bits);
 
     let per_column = sum(blocks_of)?;
-    let mut blocks = decode_blocks(
-        input,
-        shape.file_len,
-        n.checked_mul(per_column).ok_or_else(cut)?,
-    )?
-    .into_iter();
+    let mut blocks =
+        decode_blocks(input, shape, n.checked_mul(per_column).ok_or_else(cut)?)?.into_iter();
     (0..n)
         .map(|i| {
             let range = ValueRange {
@@ -232,14 +282,17 @@ fn decode_packed(
         .collect()
 }
 
-fn decode_blocks(input: &mut Input<'_>, file_len: u64, n: usize) -> Result<Vec<Block>> {
+fn decode_blocks(input: &mut Input<'_>, shape: &Shape<'_>, n: usize) -> Result<Vec<Block>> {
     let tags = input.bytes(n)?.to_vec();
+    let statistics = tags.iter().map(|tag| Statistics::read(*tag, shape.version));
+    let statistics: Vec<Statistics> = statistics.collect::<Result<_>>()?;
     let payload_lens = input.varints(n)?;
     let overheads = input.varints(n)?;
     let nulls = input.varints(n)?;
     let nans = input.varints(n)?;
     let outliers = input.varints(n)?;
-    let ordered = tags.iter().filter(|tag| **tag >> 4 == 1).count();
+    let ordered = statistics.iter().filter(|s| **s == Statistics::Bits);
+    let ordered = ordered.count();
     let mut mins = input.words(ordered)?.into_iter();
     let mut maxs = input.words(ordered)?.into_iter();
     let checksums = input.words(n)?;
@@ -248,7 +301,7 @@ fn decode_blocks(input: &mut Input<'_>, file_len: u64, n: usize) -> Result<Vec<B
         return Err(cut());
     }
     let lens = payload_lens.iter().chain(&overheads);
-    if lens.into_iter().any(|len| *len as u64 > file_len) {
+    if lens.into_iter().any(|len| *len as u64 > shape.file_len) {
         return Err(cut());
     }
     (0..n)
@@ -261,11 +314,11 @@ fn decode_blocks(input: &mut Input<'_>, file_len: u64, n: usize) -> Result<Vec<B
                 nulls: nulls[i],
                 nans: nans[i],
                 outliers: outliers[i],
-                min_max: if tags[i] >> 4 == 1 {
-                    mins.next().zip(maxs.next())
-                } else {
-                    None
+                min_max: match statistics[i] {
+                    Statistics::Bits => mins.next().zip(maxs.next()),
+                    Statistics::None | Statistics::Grid => None,
                 },
+                grid: (statistics[i] == Statistics::Grid).then(BlockGrid::default),
             })
         })
         .collect()
@@ -369,21 +422,6 @@ fn decode_references(
     Ok(())
 }
 
-fn schema_to_ipc(schema: &Schema) -> Vec<u8> {
-    let mut tracker = DictionaryTracker::new(true);
-    let options = IpcWriteOptions::default();
-    IpcDataGenerator::default()
-        .schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options)
-        .ipc_message
-}
-
-fn schema_from_ipc(bytes: &[u8]) -> Result<Schema> {
-    // arrow-ipc panics on types that it does not know, which a forged seal could cover.
-    std::panic::catch_unwind(|| try_schema_from_flatbuffer_bytes(bytes))
-        .map_err(|_| FileError::corrupt("schema in the block index: unknown type"))?
-        .map_err(|error| FileError::corrupt(format!("schema in the block index: {error}")))
-}
-
 pub(super) fn cut() -> FileError {
     FileError::corrupt("block index does not fit the table")
 }
@@ -403,6 +441,12 @@ impl Arrays {
         values
             .into_iter()
             .for_each(|value| write_varint(value as u64, &mut self.0));
+    }
+
+    pub(super) fn numbers(&mut self, values: impl IntoIterator<Item = u64>) {
+        values
+            .into_iter()
+            .for_each(|value| write_varint(value, &mut self.0));
     }
 
     /// 64-bit words, byte plane by byte plane: what they have in common lies together.
@@ -433,6 +477,13 @@ impl<'a> Input<'a> {
         (0..n)
             .map(|_| usize::try_from(read_varint(&mut self.0)?).map_err(|_| cut()))
             .collect()
+    }
+
+    pub(super) fn numbers(&mut self, n: usize) -> Result<Vec<u64>> {
+        if n > self.0.len() {
+            return Err(cut());
+        }
+        (0..n).map(|_| read_varint(&mut self.0)).collect()
     }
 
     fn words(&mut self, n: usize) -> Result<Vec<u64>> {

@@ -130,6 +130,7 @@ pub(super) fn layout(
         version: seal.version,
         row_groups: &row_groups,
         fields: leaves.len(),
+        name: &|field| schema.root_schema().get_fields()[field].name().to_owned(),
         leaves: &|field| leaves.get(field).copied().unwrap_or(0),
         file_len: len,
     };

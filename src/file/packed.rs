@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::codec::{
     ABSENT, Block, Effort, ErrorBound, Float, Follow, Grid, Percentile, Plan, ValueRange,
-    absolute_bound, quantile_range,
+    absolute_bound, grid_of, quantile_range, unsealed,
 };
 
 use super::column::Values;
@@ -327,20 +327,22 @@ fn packed_page(
             block.encode(plan, &present, effort)
         }
     };
+    let grid = grid_of(&encoded.payload)?;
+    let payload = unsealed(encoded.payload);
     let bits = nulls.map(|nulls| nulls.inner().sliced());
-    let mut body = Vec::with_capacity(encoded.payload.len() + 64);
+    let mut body = Vec::with_capacity(payload.len() + 64);
     levels::write_physical(array.len(), bits.as_deref(), field.is_nullable(), &mut body);
     let nulls = array.null_count();
     let payload_len = if nulls == array.len() {
         0
     } else {
-        encoded.payload.len()
+        payload.len()
     };
     if payload_len > 0 {
         let length = u32::try_from(payload_len)
             .map_err(|_| FileError::invalid("a payload of more than 4 GiB; use smaller blocks"))?;
         body.extend_from_slice(&length.to_le_bytes());
-        body.extend_from_slice(&encoded.payload);
+        body.extend_from_slice(&payload);
     }
     let mut bytes = page::header(array.len(), body.len());
     bytes.extend_from_slice(&body);
@@ -353,6 +355,10 @@ fn packed_page(
         nans: encoded.nans,
         outliers: encoded.outliers,
         min_max: encoded.min_max,
+        grid: grid.map(|grid| {
+            let (step, phase) = grid.to_parts();
+            index::BlockGrid { step, phase }
+        }),
     };
     Ok(EncodedPage {
         bytes,

@@ -1,0 +1,80 @@
+//! The Arrow schema in the block index: a byte a field where that says all that the Parquet footer
+//! does not, else an Arrow IPC message.
+
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::ipc::convert::try_schema_from_flatbuffer_bytes;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+
+use super::error::{FileError, Result};
+
+/// The types that a byte stands for, by position.
+const SIMPLE: [DataType; 21] = [
+    DataType::Float16,
+    DataType::Float32,
+    DataType::Float64,
+    DataType::Int8,
+    DataType::Int16,
+    DataType::Int32,
+    DataType::Int64,
+    DataType::UInt8,
+    DataType::UInt16,
+    DataType::UInt32,
+    DataType::UInt64,
+    DataType::Date32,
+    DataType::Date64,
+    DataType::Boolean,
+    DataType::Utf8,
+    DataType::LargeUtf8,
+    DataType::Utf8View,
+    DataType::Binary,
+    DataType::LargeBinary,
+    DataType::BinaryView,
+    DataType::Null,
+];
+
+const NULLABLE: u8 = 0x80;
+
+/// The types of a schema that has nothing else to say: no metadata, and simple types only.
+pub(super) fn simple(schema: &Schema) -> Option<Vec<u8>> {
+    if !schema.metadata().is_empty() {
+        return None;
+    }
+    let byte = |field: &Field| -> Option<u8> {
+        let at = SIMPLE.iter().position(|simple| simple == field.data_type());
+        let plain = field.metadata().is_empty();
+        let at = at.filter(|_| plain)? as u8;
+        Some(if field.is_nullable() {
+            at | NULLABLE
+        } else {
+            at
+        })
+    };
+    schema.fields().iter().map(|field| byte(field)).collect()
+}
+
+/// The schema of what [`simple`] gave.
+pub(super) fn from_simple(bytes: &[u8], name: &dyn Fn(usize) -> String) -> Result<Schema> {
+    let field = |(i, byte): (usize, &u8)| -> Result<Field> {
+        let simple = SIMPLE.get(usize::from(byte & !NULLABLE));
+        let unknown = || FileError::corrupt(format!("type {byte} in the block index"));
+        let data_type = simple.cloned().ok_or_else(unknown)?;
+        Ok(Field::new(name(i), data_type, byte & NULLABLE != 0))
+    };
+    let fields: Result<Vec<Field>> = bytes.iter().enumerate().map(field).collect();
+    Ok(Schema::new(fields?))
+}
+
+pub(super) fn to_ipc(schema: &Schema) -> Vec<u8> {
+    let mut tracker = DictionaryTracker::new(true);
+    let options = IpcWriteOptions::default();
+    IpcDataGenerator::default()
+        .schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options)
+        .ipc_message
+}
+
+pub(super) fn from_ipc(bytes: &[u8]) -> Result<Schema> {
+    // arrow-ipc panics on types that it does not know, which a forged seal could cover.
+    std::panic::catch_unwind(|| try_schema_from_flatbuffer_bytes(bytes))
+        .map_err(|_| FileError::corrupt("schema in the block index: unknown type"))?
+        .map_err(|error| FileError::corrupt(format!("schema in the block index: {error}")))
+}
