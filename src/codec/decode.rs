@@ -94,7 +94,7 @@ fn open(
     element: ElementType,
     n: usize,
 ) -> Result<(payload::PayloadHeader, Cursor<'_>), CodecError> {
-    let (header, body) = payload::open(payload)?;
+    let (header, body) = payload::open(payload, Some(n))?;
     if header.element != element || header.n != n {
         return Err(CodecError::Mismatch {
             found: format!("{} values of {:?}", header.n, header.element),

@@ -1,7 +1,7 @@
 //! The payload's frame: header, body, checksum. `docs/format.md` is its specification.
 //!
 //! ```text
-//! version   u8       1; 2 without the checksum, where that of a file covers the payload
+//! version   u8       1; 2 without n and checksum, for a file that has both of its own
 //! kind|type u8       PayloadKind << 4 | ElementType
 //! n         varint   values
 //! body               by kind; see `encode`
@@ -72,7 +72,7 @@ impl PayloadHeader {
     /// # Errors
     /// [`CodecError::Corrupt`] and [`CodecError::UnknownVersion`].
     pub fn read(payload: &[u8]) -> Result<Self, CodecError> {
-        Ok(open(payload)?.0)
+        Ok(open(payload, None)?.0)
     }
 }
 
@@ -97,13 +97,14 @@ pub(super) fn seal(mut payload: Vec<u8>) -> Vec<u8> {
     payload
 }
 
-/// `payload` without its checksum, for a file that has one of its own for what it lies in.
-pub fn unsealed(mut payload: Vec<u8>) -> Vec<u8> {
-    if let Some(version) = payload.first_mut() {
-        *version = UNSEALED;
-    }
-    payload.truncate(payload.len().saturating_sub(CHECKSUM_LEN));
-    payload
+/// A sealed `payload` without its length and checksum, for a file that has both of its own.
+///
+/// # Errors
+/// [`CodecError::Corrupt`] where the payload is not as it was sealed.
+pub fn unsealed(payload: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let (_, body) = open(payload, None)?;
+    let tag = payload.get(1).copied().unwrap_or_default();
+    Ok([&[UNSEALED, tag], body.0].concat())
 }
 
 /// The grid of a payload that has one.
@@ -111,7 +112,7 @@ pub fn unsealed(mut payload: Vec<u8>) -> Vec<u8> {
 /// # Errors
 /// As [`PayloadHeader::read`].
 pub fn grid_of(payload: &[u8]) -> Result<Option<Grid>, CodecError> {
-    let (header, mut body) = open(payload)?;
+    let (header, mut body) = open(payload, None)?;
     if header.kind != PayloadKind::Grid32 {
         return Ok(None);
     }
@@ -120,15 +121,19 @@ pub fn grid_of(payload: &[u8]) -> Result<Option<Grid>, CodecError> {
     Ok(Grid::from_parts(step, body.byte()?))
 }
 
-/// Verifies the checksum, if there is one; returns the header and a cursor at the body.
-pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecError> {
-    let content = match payload.first() {
-        Some(&UNSEALED) => payload,
-        _ => verified(payload)?,
+/// Verifies the checksum, if there is one; returns the header and a cursor at the body. `n` is the
+/// number of values, where a file tells it.
+pub(super) fn open(
+    payload: &[u8],
+    n: Option<usize>,
+) -> Result<(PayloadHeader, Cursor<'_>), CodecError> {
+    let (content, n) = match (payload.first(), n) {
+        (Some(&UNSEALED), Some(n)) => (payload, Some(n)),
+        _ => (verified(payload)?, None),
     };
     let mut cursor = Cursor(content);
     let version = cursor.byte()?;
-    if version != VERSION && version != UNSEALED {
+    if version != VERSION && n.is_none() {
         return Err(CodecError::UnknownVersion(version));
     }
     let tag = cursor.byte()?;
@@ -138,7 +143,10 @@ pub(super) fn open(payload: &[u8]) -> Result<(PayloadHeader, Cursor<'_>), CodecE
         .into_iter()
         .find(|element| *element as u8 == tag & 15)
         .ok_or_else(|| CodecError::corrupt(format!("unknown element type {}", tag & 15)))?;
-    let n = cursor.varint()?;
+    let n = match n {
+        Some(n) => n,
+        None => cursor.varint()?,
+    };
     if n > MAX_BLOCK_VALUES {
         return Err(CodecError::corrupt(format!("{n} values in one block")));
     }

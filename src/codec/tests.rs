@@ -176,9 +176,9 @@ fn a_mismatch_is_told_from_damage() {
         Err(CodecError::Mismatch { .. })
     ));
     let mut newer = payload[..payload.len() - 4].to_vec();
-    newer[0] = 2;
+    newer[0] = 3;
     assert_eq!(
         decode(&payload::seal(newer), &mut [0f32; 2]),
-        Err(CodecError::UnknownVersion(2))
+        Err(CodecError::UnknownVersion(3))
     );
 }

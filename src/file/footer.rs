@@ -17,8 +17,10 @@ use super::error::{FileError, Result};
 pub(super) const FOOTER_END: usize = 8;
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
-/// The name of the child that holds a packed column's payloads.
-pub(super) const PAYLOAD_FIELD: &str = "packed";
+/// The name of the child that holds a packed column's payloads; footers have it twice a column.
+pub(super) const PAYLOAD_FIELD: &str = "p";
+/// Its name before format version 3.
+pub(super) const LONG_PAYLOAD_FIELD: &str = "packed";
 
 /// The physical schema: `schema` (as parquet-rs converts it) with the packed fields replaced.
 ///

@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::error::{FileError, Result};
-use super::footer::{FOOTER_END, MAGIC, PAYLOAD_FIELD};
+use super::footer::{FOOTER_END, LONG_PAYLOAD_FIELD, MAGIC, PAYLOAD_FIELD};
 use super::index_codec::{self, Shape};
 use super::layout::Layout;
 use super::seal;
@@ -171,7 +171,8 @@ fn looks_packed(metadata: &ParquetMetaData) -> bool {
         .iter()
         .flat_map(|row_group| row_group.columns())
         .any(|chunk| {
-            matches!(chunk.column_path().parts(), [_, child] if child == PAYLOAD_FIELD)
+            let is_payload = |child: &str| [PAYLOAD_FIELD, LONG_PAYLOAD_FIELD].contains(&child);
+            matches!(chunk.column_path().parts(), [_, child] if is_payload(child))
                 && chunk.column_type() == Type::BYTE_ARRAY
                 && chunk.compression() == Compression::UNCOMPRESSED
                 && chunk.statistics().is_none()

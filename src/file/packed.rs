@@ -328,7 +328,7 @@ fn packed_page(
         }
     };
     let grid = grid_of(&encoded.payload)?;
-    let payload = unsealed(encoded.payload);
+    let payload = unsealed(&encoded.payload)?;
     let bits = nulls.map(|nulls| nulls.inner().sliced());
     let mut body = Vec::with_capacity(payload.len() + 64);
     levels::write_physical(array.len(), bits.as_deref(), field.is_nullable(), &mut body);
