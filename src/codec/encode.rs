@@ -47,6 +47,7 @@ pub struct Block {
     pub(super) form: Form,
     /// How it is to be coded, whatever the column's plan; without references.
     pub(super) plan: Option<Plan>,
+    pub(super) is_empty: bool,
     pub(super) outliers: usize,
     pub(super) max_error: f64,
     pub(super) min_max: Option<(u64, u64)>,
@@ -80,6 +81,7 @@ impl Block {
             element: T::TYPE,
             form,
             plan: None,
+            is_empty: values.is_empty(),
             outliers: 0,
             max_error: 0.0,
             min_max: summary.bits(),
@@ -88,10 +90,12 @@ impl Block {
     }
 
     /// The integers that stand for the values, which other columns may refer to; None where they
-    /// are not coded as integers of 32 bits.
+    /// are not coded as integers of 32 bits. A block without values, which is not stored, has none
+    /// to keep others from referring to the column.
     pub fn integers(&self) -> Option<&[i32]> {
         match &self.form {
             Form::Integers(integers) | Form::Coded32(_, _, integers) => Some(integers),
+            Form::Done(_) | Form::Coded64(..) if self.is_empty => Some(&[]),
             Form::Done(_) | Form::Coded64(..) => None,
         }
     }
@@ -232,6 +236,7 @@ impl Block {
     ) -> Self {
         Self {
             element: F::TYPE,
+            is_empty: quantized.quanta.is_empty(),
             form: match lossless {
                 Some(block) => Form::Done(block),
                 None => form(quantized.quanta),

@@ -98,7 +98,7 @@ impl PreparedChunk {
 
     /// For each block the integers of its rows, ABSENT for nulls; None if a block has none.
     pub(super) fn integers(&self) -> Option<Vec<Cow<'_, [i32]>>> {
-        if self.followed {
+        if self.followed || self.array.null_count() == self.array.len() {
             return None;
         }
         let slices = slices(&self.array, self.block_rows);

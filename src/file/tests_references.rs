@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::*;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaDataReader;
 
@@ -157,6 +157,37 @@ fn columns_refer_to_others_and_read_alike() {
                 .unwrap(),
             bytes.slice(start as usize..end as usize)
         );
+    }
+}
+
+/// A block of nulls alone has nothing to refer to, and keeps no one from referring to the others.
+#[test]
+fn columns_with_a_block_of_nulls_are_referred_to() {
+    let noise = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32;
+    let x = |i: usize| (i / 1500 != 3).then(|| noise(i));
+    let y = |i: usize| (i / 1500 != 1).then(|| 3.0 * noise(i));
+    let columns: [(&str, ArrayRef); 2] = [
+        ("x", Arc::new((0..9000).map(x).collect::<Float32Array>())),
+        ("y", Arc::new((0..9000).map(y).collect::<Float32Array>())),
+    ];
+    let table = RecordBatch::try_from_iter(columns).unwrap();
+    let packed = pack(&table, options()).0;
+    let file = VirtualFile::new(Arc::new(packed.clone())).unwrap();
+    let index = file.layout().index();
+    let referring = index
+        .packed()
+        .filter(|(_, column)| !column.references(0).is_empty());
+    assert_eq!(referring.count(), 1);
+    let stored = read(&packed, &["x", "y"]);
+    for (original, stored) in table.columns().iter().zip(stored.columns()) {
+        let (original, stored) = (
+            original.as_primitive::<Float32Type>(),
+            stored.as_primitive::<Float32Type>(),
+        );
+        assert_eq!(original.nulls(), stored.nulls());
+        let pairs = original.iter().flatten().zip(stored.iter().flatten());
+        let worst = pairs.map(|(x, y): (f32, f32)| (x - y).abs());
+        assert!(worst.reduce(f32::max).unwrap() <= 0.03 * (1 << 24) as f32);
     }
 }
 

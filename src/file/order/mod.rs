@@ -101,8 +101,15 @@ struct Chosen {
     bytes: u64,
 }
 
+/// Whether rows are as they came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RowsAre {
+    Kept,
+    Ordered,
+}
+
 /// What coding the columns takes, in bytes, if their rows are these.
-type Cost<'a> = &'a (dyn Fn(&[ArrayRef]) -> Result<u64> + Sync);
+type Cost<'a> = &'a (dyn Fn(&[ArrayRef], RowsAre) -> Result<u64> + Sync);
 
 /// Values that are coded to judge a candidate, at most.
 const SAMPLE_VALUES: usize = 4 << 20;
@@ -133,7 +140,7 @@ fn choose(columns: &[OrderColumn<'_>], kept_rows: usize, cost: Cost<'_>) -> Resu
         .map(|first| {
             let rows = kept_rows.min(rows - first);
             let part: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(first, rows)).collect();
-            cost(&part)
+            cost(&part, RowsAre::Kept)
         })
         .sum::<Result<u64>>()?;
     let kept = Chosen {
@@ -162,7 +169,7 @@ fn choose(columns: &[OrderColumn<'_>], kept_rows: usize, cost: Cost<'_>) -> Resu
         sorted
     };
     let permutation = UInt32Array::from(best.rows);
-    let bytes = cost(&permuted(&arrays, &permutation)?)?;
+    let bytes = cost(&permuted(&arrays, &permutation)?, RowsAre::Ordered)?;
     if bytes >= kept_bytes {
         return Ok(kept);
     }
@@ -222,7 +229,7 @@ fn best_sorted(
 /// whole row group's order: a sample of rows, sorted, would have other neighbours.
 fn sampled_cost(arrays: &[ArrayRef], rows: &[u32], cost: Cost<'_>) -> Result<f64> {
     let sample = UInt32Array::from(sample(rows, arrays.len()));
-    Ok(cost(&permuted(arrays, &sample)?)? as f64)
+    Ok(cost(&permuted(arrays, &sample)?, RowsAre::Ordered)? as f64)
 }
 
 /// Runs of `rows` that are as many as can be coded to judge an order, of so many columns.

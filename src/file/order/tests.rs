@@ -442,3 +442,34 @@ fn rows_best_kept_make_the_same_file() {
     let (builder, _) = read(any);
     assert_eq!(builder.opened().metadata().num_row_groups(), 3);
 }
+
+/// Sums of noise, apart from one another: each is followed in the order that rows come in.
+fn walks(rows: usize) -> RecordBatch {
+    let walk = |column: usize| -> ArrayRef {
+        let mut x = 0.0;
+        Arc::new(Float32Array::from_iter_values((0..rows).map(|i| {
+            x += (noise(i + (column << 20)) % 2001) as f32 / 1000.0 - 1.0;
+            x
+        })))
+    };
+    RecordBatch::try_from_iter((0..4).map(|i| (format!("x{i}"), walk(i)))).unwrap()
+}
+
+#[test]
+fn series_that_are_followed_are_never_larger_in_any_order() {
+    for rows in [4000, 20_000] {
+        for bound in [0.5, 2.0, 8.0] {
+            let batch = walks(rows);
+            let size = |order| {
+                let options = options(order).with_bound(ErrorBound::Abs(bound));
+                let report = write(&batch, options).1;
+                report.columns.iter().map(|c| c.packed_bytes).sum::<u64>()
+            };
+            let (keep, any) = (size(RowOrder::Keep), size(RowOrder::Any));
+            assert!(
+                any <= keep,
+                "{any} bytes for {keep} at {bound}, {rows} rows"
+            );
+        }
+    }
+}

@@ -6,7 +6,7 @@ use parquet::file::metadata::KeyValue;
 use rayon::prelude::*;
 
 use super::{
-    Chosen, OrderColumn, OrderMethod, RowOrderRecord, choose, permuted, sorted_by, stored,
+    Chosen, OrderColumn, OrderMethod, RowOrderRecord, RowsAre, choose, permuted, sorted_by, stored,
 };
 use crate::codec::{Effort, ErrorBound, Grid, Search, ValueRange, absolute_bound};
 use crate::file::column::element_type;
@@ -94,8 +94,8 @@ impl Ordering {
             columns: by,
             kept_bytes,
             bytes,
-        } = choose(&columns, coding.kept_rows, &|arrays| {
-            coding.bytes(&columns, arrays)
+        } = choose(&columns, coding.kept_rows, &|arrays, order| {
+            coding.bytes(&columns, arrays, order)
         })?;
         self.note(method, by, kept_bytes, bytes);
         self.bounds = columns.iter().map(|column| column.abs_bound).collect();
@@ -208,7 +208,12 @@ pub(in crate::file) struct Coding {
 
 impl Coding {
     /// What rows take in the file, coded as the writer codes them.
-    fn bytes(&self, columns: &[OrderColumn<'_>], arrays: &[ArrayRef]) -> Result<u64> {
+    fn bytes(
+        &self,
+        columns: &[OrderColumn<'_>],
+        arrays: &[ArrayRef],
+        order: RowsAre,
+    ) -> Result<u64> {
         let prepared: Vec<Option<PreparedChunk>> = columns
             .par_iter()
             .zip(arrays)
@@ -217,7 +222,10 @@ impl Coding {
                     return Ok(None);
                 }
                 let (array, rows) = (ArrayRef::clone(array), self.block_rows);
-                PreparedChunk::new(array, column.bound, None, rows, column.grid).map(Some)
+                // Rows in their own order may be followed as series; others lie on the grid that
+                // their order is of.
+                let grid = column.grid.filter(|_| order == RowsAre::Ordered);
+                PreparedChunk::new(array, column.bound, None, rows, grid).map(Some)
             })
             .collect::<Result<_>>()?;
         let chunks: Vec<Option<&PreparedChunk>> = prepared.iter().map(Option::as_ref).collect();
