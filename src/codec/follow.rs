@@ -58,6 +58,7 @@ const FINALISTS: usize = 2;
 /// Runs of values looked at, spread over all, and their length.
 const RUNS: usize = 4;
 const RUN: usize = 8192;
+const LEAST_VALUES: usize = 256;
 /// What following must take, of what the nearest points of the grid take: these can be predicted
 /// from other columns.
 const WORTH: f32 = 0.8;
@@ -66,16 +67,7 @@ impl Follow {
     /// How to follow `values`, all of one row group, within `bound`, if that codes smaller than the
     /// nearest points of `grid`.
     pub fn of<F: Float>(values: &[F], bound: f64, grid: Grid) -> Option<Self> {
-        let fine = Grid::at_zero(grid.step / f64::from(FINE));
-        // A subnormal step would lose bits when it is stored.
-        let stored = quantize::step_from_bytes(quantize::step_to_bytes(fine.step));
-        if values.len() < 256
-            || stored != fine.step
-            || !(1.0 / fine.step).is_finite()
-            || !fine.fits_32(values)
-        {
-            return None;
-        }
+        let fine = fine(values, grid)?;
         let runs = runs(values);
         let mut cost = Cost::new(RUNS * RUN);
         let nearest: Vec<Vec<i32>> = runs
@@ -153,6 +145,25 @@ impl Follow {
         };
         (quantized, plan)
     }
+}
+
+/// The finer grid, if `values` are enough for a series and lie on it.
+fn fine<F: Float>(values: &[F], grid: Grid) -> Option<Grid> {
+    let fine = Grid::at_zero(grid.step / f64::from(FINE));
+    // A subnormal step would lose bits when it is stored.
+    let stored = quantize::step_from_bytes(quantize::step_to_bytes(fine.step));
+    let fits = stored == fine.step && (1.0 / fine.step).is_finite() && fine.fits_32(values);
+    (fits && values.len() >= LEAST_VALUES).then_some(fine)
+}
+
+/// All ways to follow `values`.
+#[cfg(test)]
+pub(super) fn all<F: Float>(values: &[F], grid: Grid) -> Vec<Follow> {
+    let follow = |predictor, grid| Follow { predictor, grid };
+    let grid = fine(values, grid);
+    grid.map_or_else(Vec::new, |grid| {
+        PREDICTORS.map(|predictor| follow(predictor, grid)).to_vec()
+    })
 }
 
 /// What is looked at of the values.

@@ -66,6 +66,8 @@ mod strides_fit;
 mod tests;
 #[cfg(test)]
 mod tests_bounds;
+#[cfg(test)]
+mod tests_follow;
 mod transform;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
