@@ -63,6 +63,8 @@ mod tests;
 #[cfg(test)]
 mod tests_bounds;
 mod transform;
+mod unpack;
+mod wide;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use cells::Cell;

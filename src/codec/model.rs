@@ -15,7 +15,8 @@ use super::cluster::{self, Clusters, MAX_CLUSTERS};
 use super::context::{Context, MAX_CONTEXTS};
 use super::histogram::{self, Models, Precision};
 use super::payload::{self, Cursor};
-use super::rans::{self, Bases, Contexts, DecodeTables, Frequencies, MAX_LOG};
+use super::rans::{self, Bases, Coded, DecodeTables, Frequencies, MAX_LOG};
+use super::unpack::Unpack;
 
 /// Least bits of a table's slots: room for every symbol.
 const LEAST_LOG: u32 = 9;
@@ -151,7 +152,7 @@ fn contexts(symbols: &[u8], context: &Context, size: usize, rows: &[u16]) -> Vec
         return (0..symbols.len()).map(row).collect();
     };
     let by_previous = context.by_previous(size) as u16;
-    let run = rans::run(symbols.len());
+    let run = rans::run(symbols.len(), rans::lanes(symbols.len()));
     (0..symbols.len())
         .map(|i| {
             let before = if i % run == 0 { 0 } else { symbols[i - 1] };
@@ -229,41 +230,24 @@ pub(super) fn read(
         above = Some(codes);
     }
     description.finish()?;
-    let mut symbols = vec![0u8; n];
     if is_constant(&tables) {
         let symbol = tables[0].iter().position(|f| *f > 0).unwrap_or(0);
-        symbols.fill(symbol as u8);
-    } else {
-        let bases = Bases::new(&of_context, log);
-        let tables = DecodeTables::new(&tables, log)?;
-        decode_symbols(
-            cursor,
-            &tables,
-            &context,
-            size,
-            &bases,
-            references,
-            &mut symbols,
-        )?;
+        let mut extra = alphabet.open_extra(cursor)?;
+        alphabet.decode(&vec![symbol as u8; n], &mut extra, values);
+        return extra.finish();
     }
-    alphabet.decode(cursor, &symbols, values)
-}
-
-fn decode_symbols(
-    cursor: &mut Cursor<'_>,
-    tables: &DecodeTables,
-    context: &Context,
-    size: usize,
-    bases: &Bases,
-    references: &[&[i32]],
-    symbols: &mut [u8],
-) -> Result<(), CodecError> {
-    let rows = context.rows(references);
-    let contexts = Contexts {
-        rows: &rows,
-        previous: context
-            .previous
-            .map(|shift| (shift, context.by_previous(size))),
+    let bases = Bases::new(&of_context, log);
+    let tables = DecodeTables::new(&tables, log)?;
+    let lanes = rans::lanes(n);
+    let coded = Coded::open(cursor, lanes)?;
+    let extra = alphabet.open_extra(cursor)?;
+    let unpack = Unpack {
+        context: &context,
+        alphabet: &alphabet,
+        tables: &tables,
+        bases: &bases,
+        references,
+        lanes,
     };
-    rans::decode(cursor, tables, bases, symbols, contexts)
+    unpack.run(&coded, extra, values)
 }
