@@ -153,7 +153,10 @@ impl Context {
             return Vec::new();
         };
         let mut rows = vec![0u16; references[first.reference].len()];
-        wide::run(#[inline(always)] || self.fill(references, 0, 1, &mut rows));
+        wide::run(
+            #[inline(always)]
+            || self.fill(references, 0, 1, &mut rows),
+        );
         rows
     }
 

@@ -13,6 +13,7 @@ use super::alphabet::Alphabet;
 use super::bits::{Bit, BitReader, BitWriter, Number};
 use super::cluster::{self, Clusters, MAX_CLUSTERS};
 use super::context::{Context, MAX_CONTEXTS};
+use super::estimate::log2;
 use super::histogram::{self, Models, Precision};
 use super::payload::{self, Cursor};
 use super::rans::{self, Bases, Coded, DecodeTables, Frequencies, MAX_LOG};
@@ -20,6 +21,9 @@ use super::unpack::Unpack;
 
 /// Least bits of a table's slots: room for every symbol.
 const LEAST_LOG: u32 = 9;
+
+/// Fewer slots may cost so many times what more of them would.
+const SMALL_TABLE_WORTH: f32 = 1.0007;
 
 /// A coding that is worked out but for the writing.
 pub(super) struct Model<'a> {
@@ -103,25 +107,17 @@ impl<'a> Model<'a> {
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let n = self.values.len();
-        let log = (n / self.clusters.counts.len())
-            .max(1)
-            .ilog2()
-            .clamp(LEAST_LOG, MAX_LOG);
-        let precision = Precision::of(n);
+        let precision = Precision::of(self.values.len());
+        let Quantized { log, codes, tables } = self.quantized(precision);
         let mut description = BitWriter::new();
         self.context.write(&mut description);
         self.alphabet.write(&mut description);
         description.raw(log, 4);
         write_clusters(&self.clusters, &mut description);
         let mut models = Models::NEW;
-        let mut above: Option<Vec<u32>> = None;
-        let mut tables = Vec::new();
-        for counts in &self.clusters.counts {
-            let codes = histogram::codes(counts, log, precision);
-            histogram::write(&codes, above.as_deref(), &mut models, &mut description);
-            // There are at most half as many symbols as slots, and each cluster has one at least.
-            tables.extend(histogram::frequencies(&codes, log, precision));
+        let mut above: Option<&[u32]> = None;
+        for codes in &codes {
+            histogram::write(codes, above, &mut models, &mut description);
             above = Some(codes);
         }
         let description = description.finish();
@@ -137,6 +133,59 @@ impl<'a> Model<'a> {
             rans::encode(&self.symbols, &chosen, &tables, log, in_runs, out);
         }
         self.alphabet.write_extra(self.values, out);
+    }
+}
+
+/// Frequencies that tables are described by.
+struct Quantized {
+    log: u32,
+    codes: Vec<Vec<u32>>,
+    tables: Vec<Frequencies>,
+}
+
+impl Model<'_> {
+    /// The frequencies of the fewest slots that cost next to nothing: small tables are sooner
+    /// made, and stay in the first-level cache.
+    fn quantized(&self, precision: Precision) -> Quantized {
+        let most = (self.values.len() / self.clusters.counts.len())
+            .max(1)
+            .ilog2()
+            .clamp(LEAST_LOG, MAX_LOG);
+        let mut best = self.quantized_to(most, precision);
+        let enough = SMALL_TABLE_WORTH * self.cost(&best);
+        for log in LEAST_LOG..most {
+            let smaller = self.quantized_to(log, precision);
+            if self.cost(&smaller) <= enough {
+                best = smaller;
+                break;
+            }
+        }
+        best
+    }
+
+    fn quantized_to(&self, log: u32, precision: Precision) -> Quantized {
+        let counts = self.clusters.counts.iter();
+        let codes: Vec<Vec<u32>> = counts
+            .map(|counts| histogram::codes(counts, log, precision))
+            .collect();
+        // There are at most half as many symbols as slots, and each cluster has one at least.
+        let tables = codes
+            .iter()
+            .filter_map(|codes| histogram::frequencies(codes, log, precision))
+            .collect();
+        Quantized { log, codes, tables }
+    }
+
+    /// Bits of the symbols.
+    fn cost(&self, quantized: &Quantized) -> f32 {
+        let mut bits = 0.0;
+        for (counts, table) in self.clusters.counts.iter().zip(&quantized.tables) {
+            for (count, frequency) in counts.iter().zip(table).filter(|(count, _)| **count > 0) {
+                let length = quantized.log as f32 - log2(usize::from(*frequency));
+                bits += *count as f32 * length;
+            }
+        }
+        bits
     }
 }
 

@@ -6,8 +6,10 @@
 //! `l`-th of L runs of symbols.
 
 use super::CodecError;
+use super::alphabet::MAX_SYMBOLS;
 use super::context::MAX_CONTEXTS;
 use super::payload::Cursor;
+use super::wide;
 
 /// States below this take in 16 bits.
 const LEAST_STATE: u32 = 1 << 16;
@@ -121,9 +123,8 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
     /// One symbol of a lane, by the table at `base`; and whether it took `word`.
     #[inline(always)]
     fn step(slots: &[u32], log: u32, state: &mut u32, base: u32, word: [u8; 2]) -> (u8, usize) {
-        let slot = base + (*state & ((1 << log) - 1));
-        // Tables are checked to be whole: zero is never taken.
-        let entry = slots.get(slot as usize).copied().unwrap_or(0);
+        // Within the slots: tables are whole, and bases are of tables that are there.
+        let entry = slots[(base + (*state & ((1 << log) - 1))) as usize];
         let frequency = ((entry >> 8) & 0xfff) + 1;
         let next = frequency
             .wrapping_mul(*state >> log)
@@ -144,20 +145,26 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
         self.words = self.words.get(words..).unwrap_or_default();
     }
 
-    /// Symbols of which each lane has every LANES-th; `base(index)` is a symbol's table. They may
+    /// Symbols of which each lane has every LANES-th; `base(row)` is a symbol's table. They may
     /// come in pieces, of which all but the last are multiples of LANES.
     #[inline(always)]
-    pub(super) fn interleaved(&mut self, symbols: &mut [u8], base: impl Fn(usize) -> u32) {
+    pub(super) fn interleaved<R: Copy>(
+        &mut self,
+        symbols: &mut [u8],
+        rows: &[R],
+        base: impl Fn(R) -> u32,
+    ) {
         let mut done = 0;
         let (slots, log, mut states, mut words) = (self.slots, self.log, self.states, self.words);
         let (rounds, _) = symbols.as_chunks_mut::<LANES>();
-        for round in rounds {
+        let (round_rows, _) = rows.as_chunks::<LANES>();
+        for (round, rows) in rounds.iter_mut().zip(round_rows) {
             let Some(ahead) = words.first_chunk::<LANES>() else {
                 break;
             };
             let mut taken = 0;
             for lane in 0..LANES {
-                let (word, base) = (ahead[taken % LANES], base(done + lane));
+                let (word, base) = (ahead[taken % LANES], base(rows[lane]));
                 let (symbol, low) = Self::step(slots, log, &mut states[lane], base, word);
                 round[lane] = symbol;
                 taken += low;
@@ -166,9 +173,10 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
             done += LANES;
         }
         (self.states, self.words) = (states, words);
-        for (i, to) in symbols.iter_mut().enumerate().skip(done) {
+        let rest = symbols.iter_mut().zip(rows).enumerate().skip(done);
+        for (i, (to, row)) in rest {
             let (word, state) = (self.next_word(), &mut self.states[i % LANES]);
-            let (symbol, low) = Self::step(slots, log, state, base(i), word);
+            let (symbol, low) = Self::step(slots, log, state, base(*row), word);
             *to = symbol;
             self.skip(low);
         }
@@ -228,6 +236,91 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
     }
 }
 
+/// How a symbol of a table is coded.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    /// 2^(32 + log) / frequency, rounded up: a state below frequency * 2^(32 - log) times this has
+    /// the quotient in its bits from 32 + log on, exactly, and is below 2^64.
+    reciprocal: u64,
+    frequency: u32,
+    start: u32,
+}
+
+/// Of all tables, of `MAX_SYMBOLS` symbols each.
+fn steps(tables: &[Frequencies], log: u32) -> Vec<Step> {
+    let mut steps = vec![Step::default(); tables.len() * MAX_SYMBOLS];
+    for (steps, table) in steps.chunks_mut(MAX_SYMBOLS).zip(tables) {
+        let mut start = 0;
+        for (step, frequency) in steps.iter_mut().zip(table).filter(|(_, f)| **f > 0) {
+            let frequency = u32::from(*frequency);
+            *step = Step {
+                reciprocal: (1u64 << (32 + log)).div_ceil(u64::from(frequency)),
+                frequency,
+                start,
+            };
+            start += frequency;
+        }
+    }
+    steps
+}
+
+/// Symbols to words, which are filled from the end.
+struct Encoder<'a> {
+    symbols: &'a [u8],
+    chosen: &'a [u8],
+    steps: &'a [Step],
+    log: u32,
+    words: &'a mut [u16],
+    /// Words that are free still.
+    free: usize,
+}
+
+impl Encoder<'_> {
+    #[inline(always)]
+    fn code(&mut self, index: usize, state: &mut u32) {
+        let (table, symbol) = (self.chosen[index], self.symbols[index]);
+        let step = self.steps[usize::from(table) * MAX_SYMBOLS + usize::from(symbol)];
+        // A frequency of all slots leaves the state as it is.
+        let high = u64::from(*state) >= u64::from(step.frequency) << (32 - self.log);
+        // There is a word for each symbol.
+        self.words[self.free - 1] = *state as u16;
+        self.free -= usize::from(high);
+        let low = if high { *state >> 16 } else { *state };
+        let quotient = (u64::from(low).wrapping_mul(step.reciprocal) >> (32 + self.log)) as u32;
+        let rest = low.wrapping_sub(quotient.wrapping_mul(step.frequency));
+        *state = (quotient << self.log).wrapping_add(rest + step.start);
+    }
+
+    #[inline(always)]
+    fn interleaved(&mut self, states: &mut [u32]) {
+        let lanes = states.len();
+        let mut i = self.symbols.len();
+        while i % lanes != 0 {
+            i -= 1;
+            self.code(i, &mut states[i % lanes]);
+        }
+        while i > 0 {
+            for state in states.iter_mut().rev() {
+                i -= 1;
+                self.code(i, state);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn in_runs(&mut self, states: &mut [u32]) {
+        let (n, lanes) = (self.symbols.len(), states.len());
+        let run = run(n, lanes);
+        let full = n.saturating_sub(run * (lanes - 1));
+        for t in (0..run.min(n)).rev() {
+            let lanes = if t < full { lanes } else { lanes - 1 };
+            for lane in (0..lanes).rev() {
+                self.code(lane * run + t, &mut states[lane]);
+            }
+        }
+    }
+}
+
 /// Appends `symbols`, each coded by the table that `chosen` names; in runs where contexts look at
 /// the symbol before.
 pub(super) fn encode(
@@ -238,49 +331,32 @@ pub(super) fn encode(
     in_runs: bool,
     out: &mut Vec<u8>,
 ) {
-    let starts: Vec<Vec<u32>> = tables
-        .iter()
-        .map(|table| {
-            let mut sum = 0;
-            table
-                .iter()
-                .map(|frequency| {
-                    sum += u32::from(*frequency);
-                    sum - u32::from(*frequency)
-                })
-                .collect()
-        })
-        .collect();
     let n = symbols.len();
-    let lanes = lanes(n);
-    let mut states = vec![LEAST_STATE; lanes];
-    let mut words = Vec::with_capacity(n / 4);
-    let mut code = |index: usize, lane: usize| {
-        let (table, symbol) = (chosen[index] as usize, symbols[index] as usize);
-        let frequency = u32::from(tables[table][symbol]);
-        let mut state = states[lane];
-        // A frequency of all slots leaves the state as it is.
-        if u64::from(state) >= u64::from(frequency) << (32 - log) {
-            words.push(state as u16);
-            state >>= 16;
-        }
-        states[lane] = ((state / frequency) << log) + state % frequency + starts[table][symbol];
+    let mut states = [LEAST_STATE; MAX_LANES];
+    let states = &mut states[..lanes(n)];
+    // One more, so that there is always one to write to.
+    let mut words = vec![0u16; n + 1];
+    let mut encoder = Encoder {
+        symbols,
+        chosen,
+        steps: &steps(tables, log),
+        log,
+        free: words.len(),
+        words: &mut words,
     };
-    if in_runs {
-        let run = run(n, lanes);
-        let full = n.saturating_sub(run * (lanes - 1));
-        for t in (0..run.min(n)).rev() {
-            let lanes = if t < full { lanes } else { lanes - 1 };
-            (0..lanes).rev().for_each(|lane| code(lane * run + t, lane));
-        }
-    } else {
-        (0..n).rev().for_each(|i| code(i, i % lanes));
-    }
+    wide::run(
+        #[inline(always)]
+        || match in_runs {
+            true => encoder.in_runs(states),
+            false => encoder.interleaved(states),
+        },
+    );
+    let words = &encoder.words[encoder.free..];
     for state in states {
         out.extend_from_slice(&state.to_le_bytes());
     }
     super::payload::write_varint(words.len() as u64, out);
-    for word in words.iter().rev() {
+    for word in words {
         out.extend_from_slice(&word.to_le_bytes());
     }
 }

@@ -29,7 +29,10 @@ impl Unpack<'_> {
         mut extra: Extra<'_>,
         values: &mut [i32],
     ) -> Result<(), CodecError> {
-        wide::run(#[inline(always)] || self.any_lanes(coded, &mut extra, values))?;
+        wide::run(
+            #[inline(always)]
+            || self.any_lanes(coded, &mut extra, values),
+        )?;
         extra.finish()
     }
 
@@ -74,11 +77,11 @@ impl Unpack<'_> {
             let symbols = &mut symbols[..values.len()];
             if self.context.is_empty() {
                 let base = self.bases.of(0);
-                decoder.interleaved(symbols, |_| base);
+                decoder.interleaved(symbols, &[(); PIECE][..values.len()], |()| base);
             } else {
                 let rows = &mut rows[..values.len()];
                 self.context.fill(self.references, at * PIECE, 1, rows);
-                decoder.interleaved(symbols, |i| self.bases.of(rows[i].into()));
+                decoder.interleaved(symbols, rows, |row| self.bases.of(row.into()));
             }
             self.alphabet.decode(symbols, extra, values);
         }
@@ -104,7 +107,8 @@ impl Unpack<'_> {
             let mut rows = vec![0u16; n];
             self.context.fill(self.references, 0, times, &mut rows);
             decoder.in_runs(&mut symbols, run, |i, before| {
-                self.bases.of(usize::from(rows[i]) + usize::from(before >> shift))
+                self.bases
+                    .of(usize::from(rows[i]) + usize::from(before >> shift))
             });
         }
         self.alphabet.decode(&symbols, extra, values);
