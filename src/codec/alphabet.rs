@@ -65,13 +65,16 @@ impl Alphabet {
     pub(super) fn encode(&self, values: &[i32]) -> Vec<u8> {
         match self {
             Self::Range { low, .. } => values.iter().map(|x| x.wrapping_sub(*low) as u8).collect(),
-            Self::List(list) => values
-                .iter()
-                .map(|x| list.partition_point(|y| y < x) as u8)
-                .collect(),
+            Self::List(list) => list_symbols(list, values),
             Self::Tokens { center } => values
                 .iter()
-                .map(|x| token(zigzag(x.wrapping_sub(*center))).0)
+                .map(|x| {
+                    let distance = zigzag(x.wrapping_sub(*center));
+                    match NEAR_TOKENS.get(distance as usize) {
+                        Some(token) => *token,
+                        None => token(distance).0,
+                    }
+                })
                 .collect(),
         }
     }
@@ -222,8 +225,38 @@ fn distinct(values: &[i32], low: i32, high: i32) -> Option<Vec<i32>> {
     Some(list)
 }
 
+/// The symbol of each value by a list: by a table where the list spans little.
+fn list_symbols(list: &[i32], values: &[i32]) -> Vec<u8> {
+    const SPAN: usize = 1 << 14;
+    let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        return Vec::new();
+    };
+    let span = last.abs_diff(*first) as usize;
+    if span >= SPAN {
+        let symbol = |x: &i32| list.partition_point(|y| y < x) as u8;
+        return values.iter().map(symbol).collect();
+    }
+    let mut table = vec![0u8; span + 1];
+    for (x, symbol) in list.iter().zip(0u8..=255) {
+        table[x.wrapping_sub(*first) as usize] = symbol;
+    }
+    let symbol = |x: &i32| table[x.wrapping_sub(*first) as usize];
+    values.iter().map(symbol).collect()
+}
+
+/// The tokens of small distances.
+static NEAR_TOKENS: [u8; 4096] = {
+    let mut tokens = [0; 4096];
+    let mut distance = 0;
+    while distance < tokens.len() {
+        tokens[distance] = token(distance as u32).0;
+        distance += 1;
+    }
+    tokens
+};
+
 /// The token of a distance, and how many of its bits the token does not say.
-fn token(distance: u32) -> (u8, u32) {
+const fn token(distance: u32) -> (u8, u32) {
     if distance < SINGLE {
         return (distance as u8, 0);
     }
@@ -253,7 +286,7 @@ const fn token_low(token: u32) -> u32 {
 }
 
 /// The smallest distance of each token, and how many bits follow it.
-const DISTANCES: [(u32, u32); MAX_SYMBOLS] = {
+static DISTANCES: [(u32, u32); MAX_SYMBOLS] = {
     let mut distances = [(0, 0); MAX_SYMBOLS];
     let mut token = 0;
     while token < TOKENS {

@@ -21,6 +21,8 @@ const CODER_MODEL: u8 = 1;
 
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
+/// What takes so small a part of the bits without context, pco does not reach.
+const BEYOND_STREAMS: f32 = 0.75;
 /// What pco takes beyond the entropy of its bins.
 const STREAM_BYTES: f32 = 24.0;
 
@@ -55,7 +57,7 @@ pub(super) fn write(
     let few = integers.len() <= FEW;
     if let Some(model) = &model
         && !few
-        && !model.is_coarse()
+        && (!model.is_coarse() || model.gain() < BEYOND_STREAMS)
     {
         write_model(&plan.transform, model, out);
         return;

@@ -101,12 +101,16 @@ pub(super) struct Span {
 impl Span {
     /// Of a sample's integers, or of their differences.
     pub(super) fn of(sample: &[i32], difference: bool) -> Self {
+        /// Rows looked at.
+        const ROWS: usize = 4096;
+        let step = sample.len().div_ceil(ROWS).max(1);
         let mut known: Vec<i32> = match difference {
             true => sample
                 .windows(2)
+                .step_by(step)
                 .map(|pair| self::difference(pair[1], pair[0]))
                 .collect(),
-            false => sample.to_vec(),
+            false => sample.iter().step_by(step).copied().collect(),
         };
         known.retain(|x| *x != ABSENT);
         // What lies far out would coarsen the rest.

@@ -111,9 +111,8 @@ pub(super) fn log2(count: usize) -> f32 {
 /// Counts symbols in contexts, and prices them as an adaptive coder would: the price of learning
 /// is in it, which tells structure from chance. Krichevsky and Trofimov's estimator with a prior
 /// count of [`PRIOR`].
+#[derive(Default)]
 pub(super) struct Cost {
-    /// The sum of log2(k + PRIOR) for all k below a count.
-    log_rising: Vec<f32>,
     cells: Vec<u16>,
     rows: Vec<u16>,
 }
@@ -122,21 +121,20 @@ const PRIOR: f32 = 0.08;
 /// Pairs of a context and a symbol, at most, for each row of the sample: beyond, chance is all there
 /// is to see.
 const CELLS_A_ROW: usize = 8;
+/// Rows of the largest sample.
+pub(super) const MAX_SAMPLE: usize = 32_768;
+
+/// The sum of log2(k + PRIOR) for all k below a count.
+static RISING: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let mut sum = 0.0f64;
+    let sums = (0..MAX_SAMPLE + RUN).map(|count| {
+        sum += (count as f64 + f64::from(PRIOR)).log2();
+        sum as f32
+    });
+    [0.0].into_iter().chain(sums).collect()
+});
 
 impl Cost {
-    pub(super) fn new(rows: usize) -> Self {
-        let mut sum = 0.0f64;
-        let rising = (0..rows).map(|count| {
-            sum += (count as f64 + f64::from(PRIOR)).log2();
-            sum as f32
-        });
-        Self {
-            log_rising: [0.0].into_iter().chain(rising).collect(),
-            cells: Vec::new(),
-            rows: Vec::new(),
-        }
-    }
-
     pub(super) fn of(
         &mut self,
         symbols: &Symbols,
@@ -151,13 +149,14 @@ impl Cost {
         self.cells.clear();
         self.cells.resize(contexts * size, 0);
         self.count(symbols, context, references);
+        let rising_to = &RISING[..];
         // What an adaptive coder pays depends on the counts alone, not on the symbols' order.
         let mut bits = f64::from(symbols.extra);
         for cells in self.cells.chunks(size) {
             let mut total = 0;
             let mut rising = 0.0;
             for count in cells.iter().filter(|count| **count > 0) {
-                rising += self.log_rising[usize::from(*count)];
+                rising += rising_to[usize::from(*count)];
                 total += *count;
             }
             bits += log_rising(PRIOR * size as f32, total) - f64::from(rising);

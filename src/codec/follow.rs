@@ -68,7 +68,7 @@ impl Follow {
         {
             return None;
         }
-        let mut cost = Cost::new(SAMPLE);
+        let mut cost = Cost::default();
         let nearest = super::integers::quantize_all::<F, i32>(sample, bound, grid).quanta;
         let alone = Plan::alone(Some(&nearest), Effort::Balanced);
         if !alone.is_ordered() {

@@ -90,6 +90,13 @@ impl<'a> Model<'a> {
         matches!(self.alphabet, Alphabet::Tokens { .. })
     }
 
+    /// What part of the bits without context it takes, about: 1 where it looks at none, as pco.
+    pub(super) fn gain(&self) -> f32 {
+        let joined = self.clusters.joined();
+        let extra = self.bits() - self.clusters.bits;
+        self.bits() / (joined.bits + extra).max(1.0)
+    }
+
     /// Bits of the coding, about.
     pub(super) fn bits(&self) -> f32 {
         let extra: u64 = (0..self.alphabet.symbols())

@@ -7,7 +7,7 @@
 
 use super::context::{Buckets, Context, MAX_REFERENCES, Span};
 use super::effort::Effort;
-use super::estimate::{Cost, RUN, Sample};
+use super::estimate::{Cost, MAX_SAMPLE, Sample};
 use super::graph::Graph;
 use super::kin::{self, Kin};
 use super::linear;
@@ -58,7 +58,7 @@ impl Search {
         let (references, ancestors, sample, partners) = match effort {
             Effort::Fast => (0, 0, 4096, 0),
             Effort::Balanced => (references.min(MOST_REFERENCES), 6, 8192, 4),
-            Effort::Small => (references.min(MOST_REFERENCES), 12, 32_768, 12),
+            Effort::Small => (references.min(MOST_REFERENCES), 12, MAX_SAMPLE, 12),
         };
         Self {
             references,
@@ -89,7 +89,7 @@ const BUCKETS: usize = 64;
 /// Chooses a plan for each column. `columns` hold the row group's integers, in pieces, with
 /// [`ABSENT`](super::ABSENT) where a row has none; None for columns that have no part in this.
 pub fn plan(columns: &[Option<Vec<&[i32]>>], search: Search) -> Vec<Plan> {
-    let mut cost = Cost::new(search.sample + RUN);
+    let mut cost = Cost::default();
     let mut columns: Vec<Option<Column>> = columns
         .iter()
         .map(|column| Some(Column::new(column.as_deref()?, search, &mut cost)))
