@@ -10,6 +10,7 @@ use super::CodecError;
 use super::choose;
 use super::context::Context;
 use super::effort::Effort;
+use super::frame::{self, Frame};
 use super::model::{self, Model};
 use super::payload::Cursor;
 use super::select::Plan;
@@ -18,7 +19,11 @@ use super::transform::Transform;
 
 const CODER_STREAM: u8 = 0;
 const CODER_MODEL: u8 = 1;
+/// From format version 3 on.
+const CODER_FRAME: u8 = 2;
 
+/// What decodes in a third of the time may take so many times the bits.
+const FRAME_WORTH: f32 = 1.25;
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
 /// What takes so small a part of the bits without context, pco does not reach.
@@ -35,21 +40,7 @@ pub(super) fn write(
     out: &mut Vec<u8>,
 ) {
     if effort == Effort::Fast || integers.is_empty() {
-        let residuals = plan.transform.apply(integers, references);
-        match Model::new(&residuals, Context::NONE, &[]).filter(|model| !model.is_coarse()) {
-            Some(model) if !integers.is_empty() => write_model(&plan.transform, &model, out),
-            _ => {
-                // Without entropy coding residuals of few large values take several times as much.
-                let (fast, level) = (sampled_at(&residuals, FAST_LEVEL), stream::LEVEL);
-                let small = sampled_at(&residuals, level);
-                let level = if fast / 5 > small / 4 {
-                    level
-                } else {
-                    FAST_LEVEL
-                };
-                write_stream(&plan.transform, &residuals, level, out);
-            }
-        }
+        write_fast(integers, plan, references, out);
         return;
     }
     let residuals = plan.transform.apply(integers, references);
@@ -68,9 +59,9 @@ pub(super) fn write(
     let others = other.as_ref().map(|other| other.apply(integers, &[]));
     match (&other, others) {
         (Some(other), Some(others)) if few || sampled(&others) < sampled(&residuals) => {
-            write_stream(other, &others, stream::LEVEL, &mut best);
+            write_stream(other, &others, &mut best);
         }
-        _ => write_stream(&plan.transform, &residuals, stream::LEVEL, &mut best),
+        _ => write_stream(&plan.transform, &residuals, &mut best),
     }
     if let Some(model) = model
         && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
@@ -91,6 +82,19 @@ pub(super) fn write(
         best = shorter(best, alone);
     }
     out.extend_from_slice(&best);
+}
+
+/// As [`write`], so that it decodes fast: in a frame, unless that takes far more bits.
+fn write_fast(integers: &[i32], plan: &Plan, references: &[&[i32]], out: &mut Vec<u8>) {
+    let residuals = plan.transform.apply(integers, references);
+    let frame = Frame::of(&residuals);
+    let model = Model::new(&residuals, Context::NONE, &[]);
+    match model {
+        Some(model) if frame.bits as f32 > FRAME_WORTH * model.bits() => {
+            write_model(&plan.transform, &model, out);
+        }
+        _ => write_frame(&plan.transform, frame, &residuals, out),
+    }
 }
 
 /// As [`write`], for integers that are the values themselves: these recur in ways that quanta do
@@ -120,10 +124,16 @@ pub(super) fn write_exact(
     out.extend_from_slice(&best);
 }
 
-fn write_stream(transform: &Transform, residuals: &[i32], level: usize, out: &mut Vec<u8>) {
+fn write_stream(transform: &Transform, residuals: &[i32], out: &mut Vec<u8>) {
     out.push(transform.tag() | CODER_STREAM << 4);
     transform.write(out);
-    stream::write_at(residuals, Delta::Order(0), level, out);
+    stream::write(residuals, Delta::Order(0), out);
+}
+
+fn write_frame(transform: &Transform, frame: Frame, residuals: &[i32], out: &mut Vec<u8>) {
+    out.push(transform.tag() | CODER_FRAME << 4);
+    transform.write(out);
+    frame.write(residuals, out);
 }
 
 fn write_model(transform: &Transform, model: &Model<'_>, out: &mut Vec<u8>) {
@@ -144,12 +154,9 @@ fn other_transform(integers: &[i32], transform: &Transform) -> Option<Transform>
 
 /// Bytes that pco takes for a sample.
 fn sampled(residuals: &[i32]) -> usize {
-    sampled_at(residuals, stream::LEVEL)
-}
-
-fn sampled_at(residuals: &[i32], level: usize) -> usize {
     let sample: Vec<i32> = choose::runs(residuals, 4).flatten().copied().collect();
-    stream::compress(&sample, Delta::Order(0), level).map_or(usize::MAX, |bytes| bytes.len())
+    stream::compress(&sample, Delta::Order(0), stream::LEVEL)
+        .map_or(usize::MAX, |bytes| bytes.len())
 }
 
 /// Blocks of so few values are coded in all ways: headers count, and it takes no time.
@@ -171,9 +178,6 @@ fn shorter(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
     if b.len() < a.len() { b } else { a }
 }
 
-/// pco's level without entropy coding.
-const FAST_LEVEL: usize = 0;
-
 /// Reads what [`write`] wrote.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
@@ -188,6 +192,7 @@ pub(super) fn read(
     match tag >> 4 {
         CODER_STREAM => stream::read_into(cursor, integers)?,
         CODER_MODEL => model::read(cursor, references, integers)?,
+        CODER_FRAME => frame::read(cursor, integers)?,
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
     }
     transform.invert(integers, references);

@@ -41,6 +41,7 @@ mod encode;
 mod error;
 mod estimate;
 mod follow;
+mod frame;
 mod graph;
 mod grid;
 mod histogram;

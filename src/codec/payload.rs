@@ -135,6 +135,11 @@ pub(super) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
 pub(super) struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
+    #[cfg(test)]
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     pub(super) fn byte(&mut self) -> Result<u8, CodecError> {
         self.take(1).map(|bytes| bytes[0])
     }
