@@ -153,29 +153,40 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
 #[inline(always)]
 fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
     let mask = mask(width);
-    let mut words = [0u32; GROUP + LANES];
+    // A row may reach into the word behind the last.
+    let mut words = [0u32; GROUP + 2 * LANES];
     for (word, bytes) in words.iter_mut().zip(from) {
         *word = u32::from_le_bytes(*bytes);
     }
-    let (words, _) = words.as_chunks::<LANES>();
-    let field = |row: usize| -> [i32; LANES] {
-        let (word, shift) = place(row, width);
-        let (first, second) = (words[word], words[word + 1]);
-        std::array::from_fn(
-            #[inline(always)]
-            |lane| {
-                let bits = first[lane] >> shift | second[lane] << 1 << (31 - shift);
-                low.wrapping_add((bits & mask) as i32)
-            },
-        )
-    };
+    let (mut ahead, _) = words.as_chunks::<LANES>();
     let (rows, rest) = group.as_chunks_mut::<LANES>();
-    let full = rows.len();
-    for (row, to) in rows.iter_mut().enumerate() {
-        *to = field(row);
+    let mut last = [0; LANES];
+    let mut shift = 0;
+    // From word to word: a loop over rows would be vectorized across them.
+    for to in rows.iter_mut().chain([&mut last]) {
+        let [first, second, ..] = ahead else { break };
+        unpack_row(first, second, shift, mask, low, to);
+        shift += width;
+        if shift >= 32 {
+            shift -= 32;
+            ahead = &ahead[1..];
+        }
     }
-    if !rest.is_empty() {
-        rest.copy_from_slice(&field(full)[..rest.len()]);
+    rest.copy_from_slice(&last[..rest.len()]);
+}
+
+#[inline(always)]
+fn unpack_row(
+    first: &[u32; LANES],
+    second: &[u32; LANES],
+    shift: u32,
+    mask: u32,
+    low: i32,
+    to: &mut [i32; LANES],
+) {
+    for lane in 0..LANES {
+        let bits = first[lane] >> shift | second[lane] << 1 << (31 - shift);
+        to[lane] = low.wrapping_add((bits & mask) as i32);
     }
 }
 

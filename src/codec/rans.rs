@@ -7,7 +7,6 @@
 
 use super::CodecError;
 use super::alphabet::MAX_SYMBOLS;
-use super::context::MAX_CONTEXTS;
 use super::payload::Cursor;
 use super::wide;
 
@@ -62,21 +61,23 @@ impl DecodeTables {
 }
 
 /// Which table each context takes: where its slots start.
-pub(super) struct Bases([u32; MAX_CONTEXTS]);
+pub(super) struct Bases(Vec<u32>);
 
 impl Bases {
-    #[inline(always)]
-    pub(super) fn of(&self, context: usize) -> u32 {
-        self.0[context % MAX_CONTEXTS]
-    }
-
     /// `tables` has the number of each context's table.
     pub(super) fn new(tables: &[u8], log: u32) -> Self {
-        let mut bases = [0; MAX_CONTEXTS];
-        for (base, table) in bases.iter_mut().zip(tables) {
-            *base = u32::from(*table) << log;
-        }
-        Self(bases)
+        Self(
+            tables
+                .iter()
+                .map(|table| u32::from(*table) << log)
+                .collect(),
+        )
+    }
+
+    /// Of a context that has a table.
+    #[inline(always)]
+    pub(super) fn of(&self, context: usize) -> u32 {
+        self.0[context]
     }
 }
 
