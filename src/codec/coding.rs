@@ -50,7 +50,7 @@ pub(super) fn write(
         && !few
         && (!model.is_coarse() || model.gain() < BEYOND_STREAMS)
     {
-        write_model(&plan.transform, model, out);
+        write_model(&plan.transform, model, effort, out);
         return;
     }
     // What cannot be told beforehand is tried.
@@ -67,7 +67,7 @@ pub(super) fn write(
         && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
     {
         let mut modelled = Vec::new();
-        write_model(&plan.transform, &model, &mut modelled);
+        write_model(&plan.transform, &model, effort, &mut modelled);
         best = shorter(best, modelled);
     }
     if few && !plan.references.is_empty() {
@@ -91,7 +91,7 @@ fn write_fast(integers: &[i32], plan: &Plan, references: &[&[i32]], out: &mut Ve
     let model = Model::new(&residuals, Context::NONE, &[]);
     match model {
         Some(model) if frame.bits as f32 > FRAME_WORTH * model.bits() => {
-            write_model(&plan.transform, &model, out);
+            write_model(&plan.transform, &model, Effort::Fast, out);
         }
         _ => write_frame(&plan.transform, frame, &residuals, out),
     }
@@ -136,10 +136,10 @@ fn write_frame(transform: &Transform, frame: Frame, residuals: &[i32], out: &mut
     frame.write(residuals, out);
 }
 
-fn write_model(transform: &Transform, model: &Model<'_>, out: &mut Vec<u8>) {
+fn write_model(transform: &Transform, model: &Model<'_>, effort: Effort, out: &mut Vec<u8>) {
     out.push(transform.tag() | CODER_MODEL << 4);
     transform.write(out);
-    model.write(out);
+    model.write(effort, out);
 }
 
 /// The transform that pco does best with, by another estimate than plans are made by, if it is

@@ -78,7 +78,7 @@ impl Frame {
 
     /// Appends `integers`.
     pub(super) fn write(self, integers: &[i32], out: &mut Vec<u8>) {
-        let mask = mask(self.width);
+        let mask = field_mask(self.width);
         let exceptions: Vec<usize> = (0..integers.len())
             .filter(|i| above(integers[*i], self.low) > mask)
             .collect();
@@ -152,7 +152,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
 /// One group, eight integers at a time.
 #[inline(always)]
 fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
-    let mask = mask(width);
+    let mask = field_mask(width);
     // A row may reach into the word behind the last.
     let mut words = [0u32; GROUP + 2 * LANES];
     for (word, bytes) in words.iter_mut().zip(from) {
@@ -165,7 +165,12 @@ fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
     // From word to word: a loop over rows would be vectorized across them.
     for to in rows.iter_mut().chain([&mut last]) {
         let [first, second, ..] = ahead else { break };
-        unpack_row(first, second, shift, mask, low, to);
+        let beyond = field_mask((shift + width).saturating_sub(32));
+        for lane in 0..LANES {
+            // Masked apart: as one shift of 64 bits this would not be vectorized.
+            let upper = (second[lane] & beyond) << ((32 - shift) % 32);
+            to[lane] = low.wrapping_add(((first[lane] >> shift) & mask | upper) as i32);
+        }
         shift += width;
         if shift >= 32 {
             shift -= 32;
@@ -175,27 +180,13 @@ fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
     rest.copy_from_slice(&last[..rest.len()]);
 }
 
-#[inline(always)]
-fn unpack_row(
-    first: &[u32; LANES],
-    second: &[u32; LANES],
-    shift: u32,
-    mask: u32,
-    low: i32,
-    to: &mut [i32; LANES],
-) {
-    for lane in 0..LANES {
-        let bits = first[lane] >> shift | second[lane] << 1 << (31 - shift);
-        to[lane] = low.wrapping_add((bits & mask) as i32);
-    }
-}
-
 /// How far `x` lies above `low`; what lies below is far above.
 fn above(x: i32, low: i32) -> u32 {
     x.wrapping_sub(low) as u32
 }
 
-fn mask(width: u32) -> u32 {
+#[inline(always)]
+fn field_mask(width: u32) -> u32 {
     ((1u64 << width) - 1) as u32
 }
 

@@ -13,6 +13,7 @@ use super::alphabet::Alphabet;
 use super::bits::{Bit, BitReader, BitWriter, Number};
 use super::cluster::{self, Clusters, MAX_CLUSTERS};
 use super::context::{Context, MAX_CONTEXTS};
+use super::effort::Effort;
 use super::estimate::log2;
 use super::histogram::{self, Models, Precision};
 use super::payload::{self, Cursor};
@@ -113,13 +114,14 @@ impl<'a> Model<'a> {
         self.clusters.bits + extra as f32
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, effort: Effort, out: &mut Vec<u8>) {
         let precision = Precision::of(self.values.len());
         let Quantized { log, codes, tables } = self.quantized(precision);
         let mut description = BitWriter::new();
         self.context.write(&mut description);
         self.alphabet.write(&mut description);
-        description.raw(log, 4);
+        let lanes = self.lanes(effort);
+        description.raw(slots_number(log, lanes), 4);
         write_clusters(&self.clusters, &mut description);
         let mut models = Models::NEW;
         let mut above: Option<&[u32]> = None;
@@ -137,9 +139,30 @@ impl<'a> Model<'a> {
             .collect();
         if !is_constant(&tables) {
             let in_runs = self.context.previous.is_some();
-            rans::encode(&self.symbols, &chosen, &tables, log, in_runs, out);
+            let lanes = lanes.unwrap_or_else(|| rans::lanes(self.symbols.len()));
+            rans::encode(&self.symbols, &chosen, &tables, log, in_runs, lanes, out);
         }
         self.alphabet.write_extra(self.values, out);
+    }
+}
+
+/// What a table's slots and the lanes are described by: the log for the usual number of lanes, and
+/// from format version 3 on a number below 8 for two or four.
+fn slots_number(log: u32, lanes: Option<usize>) -> u32 {
+    match lanes {
+        None => log,
+        Some(2) => log - LEAST_LOG,
+        Some(_) => log - LEAST_LOG + 4,
+    }
+}
+
+/// The log and the lanes of a number, for `n` symbols.
+fn log_and_lanes(number: u32, n: usize) -> Option<(u32, usize)> {
+    match number {
+        0..=3 => Some((LEAST_LOG + number, 2)),
+        4..=7 => Some((LEAST_LOG + number - 4, 4)),
+        LEAST_LOG..=MAX_LOG => Some((number, rans::lanes(n))),
+        _ => None,
     }
 }
 
@@ -168,6 +191,17 @@ impl Model<'_> {
             }
         }
         best
+    }
+
+    /// More lanes than the usual one, where they cost next to nothing.
+    fn lanes(&self, effort: Effort) -> Option<usize> {
+        let share = if effort == Effort::Fast { 16.0 } else { 200.0 };
+        let most = self.bits() / 8.0 / share / rans::LANE_BYTES as f32;
+        // Contexts by the symbol before were worked out for the usual lanes.
+        if rans::lanes(self.symbols.len()) > 1 || self.context.previous.is_some() {
+            return None;
+        }
+        [4, 2].into_iter().find(|lanes| (lanes - 1) as f32 <= most)
     }
 
     fn quantized_to(&self, log: u32, precision: Precision) -> Quantized {
@@ -267,10 +301,9 @@ pub(super) fn read(
     let context = Context::read(&mut description, references.len())?;
     let alphabet = Alphabet::read(&mut description)?;
     let size = alphabet.symbols();
-    let log = description.raw(4);
-    if !(LEAST_LOG..=MAX_LOG).contains(&log) || context.size(size) > MAX_CONTEXTS {
-        return Err(CodecError::corrupt("model out of bounds"));
-    }
+    let (log, lanes) = log_and_lanes(description.raw(4), n)
+        .filter(|_| context.size(size) <= MAX_CONTEXTS)
+        .ok_or_else(|| CodecError::corrupt("model out of bounds"))?;
     let (count, of_context) = read_clusters(&mut description, context.size(size))?;
     debug_assert!(count <= MAX_CLUSTERS);
     let precision = Precision::of(n);
@@ -294,7 +327,6 @@ pub(super) fn read(
     }
     let bases = Bases::new(&of_context, log);
     let tables = DecodeTables::new(&tables, log)?;
-    let lanes = rans::lanes(n);
     let coded = Coded::open(cursor, lanes)?;
     let extra = alphabet.open_extra(cursor)?;
     let unpack = Unpack {

@@ -18,7 +18,10 @@ pub(super) const MAX_LOG: u32 = 12;
 
 pub(super) const MAX_LANES: usize = 8;
 
-/// Lanes for `n` symbols: more decode faster, each costs 4 bytes.
+/// Bytes that each lane costs.
+pub(super) const LANE_BYTES: usize = 4;
+
+/// Lanes for `n` symbols unless told otherwise: more decode faster.
 pub(super) fn lanes(n: usize) -> usize {
     match n {
         0..8192 => 1,
@@ -330,11 +333,12 @@ pub(super) fn encode(
     tables: &[Frequencies],
     log: u32,
     in_runs: bool,
+    lanes: usize,
     out: &mut Vec<u8>,
 ) {
     let n = symbols.len();
     let mut states = [LEAST_STATE; MAX_LANES];
-    let states = &mut states[..lanes(n)];
+    let states = &mut states[..lanes];
     // One more, so that there is always one to write to.
     let mut words = vec![0u16; n + 1];
     let mut encoder = Encoder {

@@ -45,6 +45,7 @@ impl Unpack<'_> {
     ) -> Result<(), CodecError> {
         match self.lanes {
             1 => self.in_lanes::<1>(coded, extra, values),
+            2 => self.in_lanes::<2>(coded, extra, values),
             4 => self.in_lanes::<4>(coded, extra, values),
             _ => self.in_lanes::<8>(coded, extra, values),
         }
