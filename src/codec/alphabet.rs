@@ -65,13 +65,16 @@ impl Alphabet {
     pub(super) fn encode(&self, values: &[i32]) -> Vec<u8> {
         match self {
             Self::Range { low, .. } => values.iter().map(|x| x.wrapping_sub(*low) as u8).collect(),
-            Self::List(list) => values
-                .iter()
-                .map(|x| list.partition_point(|y| y < x) as u8)
-                .collect(),
+            Self::List(list) => list_symbols(list, values),
             Self::Tokens { center } => values
                 .iter()
-                .map(|x| token(zigzag(x.wrapping_sub(*center))).0)
+                .map(|x| {
+                    let distance = zigzag(x.wrapping_sub(*center));
+                    match NEAR_TOKENS.get(distance as usize) {
+                        Some(token) => *token,
+                        None => token(distance).0,
+                    }
+                })
                 .collect(),
         }
     }
@@ -109,13 +112,20 @@ impl Alphabet {
         }
     }
 
-    /// The values of `symbols`, of which all are below [`symbols`](Self::symbols).
-    pub(super) fn decode(
-        &self,
-        cursor: &mut Cursor<'_>,
-        symbols: &[u8],
-        values: &mut [i32],
-    ) -> Result<(), CodecError> {
+    /// The bits that symbols do not say, which [`decode`](Self::decode) takes.
+    pub(super) fn open_extra<'a>(&self, cursor: &mut Cursor<'a>) -> Result<Extra<'a>, CodecError> {
+        match self {
+            Self::Tokens { .. } => {
+                let length = cursor.varint()?;
+                Ok(Extra::new(cursor.take(length)?))
+            }
+            _ => Ok(Extra::new(&[])),
+        }
+    }
+
+    /// The values of `symbols`, which may come in pieces.
+    #[inline(always)]
+    pub(super) fn decode(&self, symbols: &[u8], extra: &mut Extra<'_>, values: &mut [i32]) {
         let pairs = values.iter_mut().zip(symbols);
         match self {
             Self::Range { low, .. } => {
@@ -127,18 +137,12 @@ impl Alphabet {
                 pairs.for_each(|(x, symbol)| *x = table[usize::from(*symbol)]);
             }
             Self::Tokens { center } => {
-                let length = cursor.varint()?;
-                let mut extra = Extra::new(cursor.take(length)?);
                 for (x, symbol) in pairs {
-                    let symbol = u32::from(*symbol);
-                    let width = token_width(symbol);
-                    let distance = token_low(symbol) | extra.take(width);
-                    *x = unzigzag(distance).wrapping_add(*center);
+                    let (low, width) = DISTANCES[usize::from(*symbol)];
+                    *x = unzigzag(low | extra.take(width)).wrapping_add(*center);
                 }
-                extra.finish()?;
             }
         }
-        Ok(())
     }
 
     pub(super) fn write(&self, out: &mut BitWriter) {
@@ -221,8 +225,38 @@ fn distinct(values: &[i32], low: i32, high: i32) -> Option<Vec<i32>> {
     Some(list)
 }
 
+/// The symbol of each value by a list: by a table where the list spans little.
+fn list_symbols(list: &[i32], values: &[i32]) -> Vec<u8> {
+    const SPAN: usize = 1 << 14;
+    let (Some(first), Some(last)) = (list.first(), list.last()) else {
+        return Vec::new();
+    };
+    let span = last.abs_diff(*first) as usize;
+    if span >= SPAN {
+        let symbol = |x: &i32| list.partition_point(|y| y < x) as u8;
+        return values.iter().map(symbol).collect();
+    }
+    let mut table = vec![0u8; span + 1];
+    for (x, symbol) in list.iter().zip(0u8..=255) {
+        table[x.wrapping_sub(*first) as usize] = symbol;
+    }
+    let symbol = |x: &i32| table[x.wrapping_sub(*first) as usize];
+    values.iter().map(symbol).collect()
+}
+
+/// The tokens of small distances.
+static NEAR_TOKENS: [u8; 4096] = {
+    let mut tokens = [0; 4096];
+    let mut distance = 0;
+    while distance < tokens.len() {
+        tokens[distance] = token(distance as u32).0;
+        distance += 1;
+    }
+    tokens
+};
+
 /// The token of a distance, and how many of its bits the token does not say.
-fn token(distance: u32) -> (u8, u32) {
+const fn token(distance: u32) -> (u8, u32) {
     if distance < SINGLE {
         return (distance as u8, 0);
     }
@@ -234,7 +268,7 @@ fn token(distance: u32) -> (u8, u32) {
     (token as u8, width)
 }
 
-fn token_width(token: u32) -> u32 {
+const fn token_width(token: u32) -> u32 {
     if token < SINGLE {
         0
     } else {
@@ -243,7 +277,7 @@ fn token_width(token: u32) -> u32 {
 }
 
 /// The smallest distance of a token.
-fn token_low(token: u32) -> u32 {
+const fn token_low(token: u32) -> u32 {
     if token < SINGLE {
         return token;
     }
@@ -251,52 +285,56 @@ fn token_low(token: u32) -> u32 {
     lead << token_width(token)
 }
 
+/// The smallest distance of each token, and how many bits follow it.
+static DISTANCES: [(u32, u32); MAX_SYMBOLS] = {
+    let mut distances = [(0, 0); MAX_SYMBOLS];
+    let mut token = 0;
+    while token < TOKENS {
+        distances[token] = (token_low(token as u32), token_width(token as u32));
+        token += 1;
+    }
+    distances
+};
+
 /// Reads bits, least significant first; zeros beyond the end.
-struct Extra<'a> {
+pub(super) struct Extra<'a> {
     bytes: &'a [u8],
-    bits: u64,
-    count: u32,
-    taken: u64,
-    len: usize,
+    /// Bits read.
+    taken: usize,
 }
 
 impl<'a> Extra<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            bits: 0,
-            count: 0,
-            taken: 0,
-            len: bytes.len(),
-        }
+        Self { bytes, taken: 0 }
     }
 
+    /// At most 28 bits.
     #[inline(always)]
     fn take(&mut self, width: u32) -> u32 {
-        if self.count < width {
-            if let Some((four, rest)) = self.bytes.split_first_chunk::<4>() {
-                self.bits |= u64::from(u32::from_le_bytes(*four)) << self.count;
-                self.bytes = rest;
-            } else {
-                for (i, byte) in self.bytes.iter().enumerate() {
-                    self.bits |= u64::from(*byte) << (self.count + 8 * i as u32);
-                }
-                self.bytes = &[];
-            }
-            self.count += 32;
-        }
-        let value = self.bits as u32 & ((1u64 << width) - 1) as u32;
-        self.bits >>= width;
-        self.count -= width;
-        self.taken += u64::from(width);
-        value
+        let rest = self.bytes.get(self.taken / 8..).unwrap_or_default();
+        let word = match rest.first_chunk::<8>() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => last_word(rest),
+        };
+        let value = word >> (self.taken % 8) & ((1 << width) - 1);
+        self.taken += width as usize;
+        value as u32
     }
 
-    fn finish(self) -> Result<(), CodecError> {
-        if self.taken.div_ceil(8) == self.len as u64 {
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        if self.taken.div_ceil(8) == self.bytes.len() {
             Ok(())
         } else {
             Err(CodecError::corrupt("extra bits have another length"))
         }
     }
+}
+
+/// Of fewer than eight bytes.
+#[cold]
+fn last_word(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }

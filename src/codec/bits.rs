@@ -318,6 +318,7 @@ pub(super) fn zigzag(value: i32) -> u32 {
     (value << 1 ^ value >> 31) as u32
 }
 
+#[inline(always)]
 pub(super) fn unzigzag(value: u32) -> i32 {
     (value >> 1) as i32 ^ -((value & 1) as i32)
 }

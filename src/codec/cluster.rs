@@ -3,6 +3,8 @@
 //! Farthest-first seeds and Lloyd's iterations under relative entropy, as JPEG XL's and Brotli's
 //! encoders cluster theirs, then merging while a table costs more than it saves.
 
+use super::estimate::log2;
+
 /// Clusters at most.
 pub(super) const MAX_CLUSTERS: usize = 64;
 
@@ -98,10 +100,10 @@ impl Histogram {
 }
 
 fn entropy_bits(counts: impl Iterator<Item = u32>, total: u32) -> f32 {
-    let total = total as f32;
+    let total = log2(total as usize);
     counts
         .filter(|count| *count > 0)
-        .map(|count| count as f32 * (total / count as f32).log2())
+        .map(|count| count as f32 * (total - log2(count as usize)))
         .sum()
 }
 
@@ -114,7 +116,7 @@ fn code_lengths(counts: &[u32]) -> Vec<f32> {
         .iter()
         .map(|count| match count {
             0 => total + 3.0,
-            count => total - (*count as f32).log2(),
+            count => total - log2(*count as usize),
         })
         .collect()
 }

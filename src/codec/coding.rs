@@ -1,10 +1,10 @@
-//! Integers of a block to bytes: a transform, then tables by context, pco, or what is not
-//! as nearly all are.
+//! Integers of a block to bytes: a transform, then tables by context, pco, a frame of fixed width,
+//! or what is not as nearly all are.
 //!
 //! ```text
 //! tag   u8    transform (low half) | coder << 4
 //! weights of a linear transform
-//! model, stream of i32, or sparse residuals
+//! model, stream of i32, frame, or sparse residuals
 //! ```
 
 use super::CodecError;
@@ -13,6 +13,7 @@ use super::choose;
 use super::context::{Buckets, Context};
 use super::effort::Effort;
 use super::estimate::{Cost, Sample};
+use super::frame::{self, Frame};
 use super::model::{self, Model};
 use super::payload::Cursor;
 use super::select::{Plan, previous_shift};
@@ -25,9 +26,14 @@ const CODER_STREAM: u8 = 0;
 const CODER_STEADY_MODEL: u8 = 1;
 const CODER_SPARSE: u8 = 2;
 const CODER_MODEL: u8 = 3;
+const CODER_FRAME: u8 = 4;
 
+/// What decodes in a third of the time may take so many times the bits.
+const FRAME_WORTH: f32 = 1.25;
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
+/// What takes so small a part of the bits without context, pco does not reach.
+const BEYOND_STREAMS: f32 = 0.75;
 /// What pco takes beyond the entropy of its bins.
 const STREAM_BYTES: f32 = 24.0;
 
@@ -42,7 +48,7 @@ pub(super) fn write(
     let residuals = plan.transform.apply(integers, references);
     let stretches = plan.transform.stretches(integers.len());
     let dense = if !stretches.is_empty() {
-        by_stretch(&residuals, &plan.transform, &stretches)
+        by_stretch(&residuals, &plan.transform, &stretches, effort)
     } else if effort == Effort::Fast || integers.is_empty() {
         fast(&residuals, &plan.transform)
     } else {
@@ -61,11 +67,16 @@ pub(super) fn write(
 }
 
 /// Residuals of stretches that differ: tables by the number of the stretch.
-fn by_stretch(residuals: &[i32], transform: &Transform, stretches: &[i32]) -> Vec<u8> {
+fn by_stretch(
+    residuals: &[i32],
+    transform: &Transform,
+    stretches: &[i32],
+    effort: Effort,
+) -> Vec<u8> {
     let mut out = Vec::new();
     match best_model(residuals, &stretch_context(stretches), &[stretches]) {
-        Some(model) => write_model(transform, &model, &mut out),
-        None => write_stream(transform, residuals, stream::LEVEL, &mut out),
+        Some(model) => write_model(transform, &model, effort, &mut out),
+        None => write_stream(transform, residuals, &mut out),
     }
     out
 }
@@ -83,21 +94,15 @@ fn stretch_context(stretches: &[i32]) -> Context {
     }
 }
 
+/// So that it decodes fast: in a frame, unless that takes far more bits.
 fn fast(residuals: &[i32], transform: &Transform) -> Vec<u8> {
     let mut out = Vec::new();
-    match Model::new(residuals, Context::NONE, &[]).filter(|model| !model.is_coarse()) {
-        Some(model) if !residuals.is_empty() => write_model(transform, &model, &mut out),
-        _ => {
-            // Without entropy coding residuals of few large values take several times as much.
-            let (fast, level) = (sampled_at(residuals, FAST_LEVEL), stream::LEVEL);
-            let small = sampled_at(residuals, level);
-            let level = if fast / 5 > small / 4 {
-                level
-            } else {
-                FAST_LEVEL
-            };
-            write_stream(transform, residuals, level, &mut out);
+    let frame = Frame::of(residuals);
+    match Model::new(residuals, Context::NONE, &[]) {
+        Some(model) if frame.bits as f32 > FRAME_WORTH * model.bits() => {
+            write_model(transform, &model, Effort::Fast, &mut out);
         }
+        _ => write_frame(transform, frame, residuals, &mut out),
     }
     out
 }
@@ -114,9 +119,9 @@ fn dense(
     let few = integers.len() <= FEW;
     if let Some(model) = &model
         && !few
-        && !model.is_coarse()
+        && (!model.is_coarse() || model.gain() < BEYOND_STREAMS)
     {
-        write_model(&plan.transform, model, &mut best);
+        write_model(&plan.transform, model, effort, &mut best);
         return best;
     }
     // What cannot be told beforehand is tried.
@@ -124,15 +129,15 @@ fn dense(
     let others = other.as_ref().map(|other| other.apply(integers, &[]));
     match (&other, others) {
         (Some(other), Some(others)) if few || sampled(&others) < sampled(residuals) => {
-            write_stream(other, &others, stream::LEVEL, &mut best);
+            write_stream(other, &others, &mut best);
         }
-        _ => write_stream(&plan.transform, residuals, stream::LEVEL, &mut best),
+        _ => write_stream(&plan.transform, residuals, &mut best),
     }
     if let Some(model) = model
         && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
     {
         let mut modelled = Vec::new();
-        write_model(&plan.transform, &model, &mut modelled);
+        write_model(&plan.transform, &model, effort, &mut modelled);
         best = shorter(best, modelled);
     }
     if few && !plan.references.is_empty() {
@@ -193,16 +198,22 @@ pub(super) fn write_exact(
     out.extend_from_slice(&best);
 }
 
-fn write_stream(transform: &Transform, residuals: &[i32], level: usize, out: &mut Vec<u8>) {
+fn write_stream(transform: &Transform, residuals: &[i32], out: &mut Vec<u8>) {
     out.push(transform.tag() | CODER_STREAM << 4);
     transform.write(out);
-    stream::write_at(residuals, Delta::Order(0), level, out);
+    stream::write(residuals, Delta::Order(0), out);
 }
 
-fn write_model(transform: &Transform, model: &Model<'_>, out: &mut Vec<u8>) {
+fn write_frame(transform: &Transform, frame: Frame, residuals: &[i32], out: &mut Vec<u8>) {
+    out.push(transform.tag() | CODER_FRAME << 4);
+    transform.write(out);
+    frame.write(residuals, out);
+}
+
+fn write_model(transform: &Transform, model: &Model<'_>, effort: Effort, out: &mut Vec<u8>) {
     out.push(transform.tag() | CODER_MODEL << 4);
     transform.write(out);
-    model.write(out);
+    model.write(effort, out);
 }
 
 /// The transform that pco does best with, by another estimate than plans are made by, if it is
@@ -217,12 +228,9 @@ fn other_transform(integers: &[i32], transform: &Transform) -> Option<Transform>
 
 /// Bytes that pco takes for a sample.
 fn sampled(residuals: &[i32]) -> usize {
-    sampled_at(residuals, stream::LEVEL)
-}
-
-fn sampled_at(residuals: &[i32], level: usize) -> usize {
     let sample: Vec<i32> = choose::runs(residuals, 4).flatten().copied().collect();
-    stream::compress(&sample, Delta::Order(0), level).map_or(usize::MAX, |bytes| bytes.len())
+    stream::compress(&sample, Delta::Order(0), stream::LEVEL)
+        .map_or(usize::MAX, |bytes| bytes.len())
 }
 
 /// Values that share a description, mostly.
@@ -246,9 +254,6 @@ fn best_model<'a>(
 fn shorter(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
     if b.len() < a.len() { b } else { a }
 }
-
-/// pco's level without entropy coding.
-const FAST_LEVEL: usize = 0;
 
 /// Reads what [`write`] wrote.
 pub(super) fn read(
@@ -279,6 +284,7 @@ pub(super) fn read(
             model::read(cursor, learning, by, integers)?;
         }
         CODER_SPARSE => sparse::read(cursor, &stretches, integers)?,
+        CODER_FRAME => frame::read(cursor, integers)?,
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
     }
     transform.invert(integers, references);

@@ -3,6 +3,7 @@
 
 use super::CodecError;
 use super::bits::{BitReader, BitWriter, Number};
+use super::wide;
 
 /// Stands for a row of a reference that holds no integer, being null.
 pub const ABSENT: i32 = i32::MIN;
@@ -52,8 +53,9 @@ impl Buckets {
         self.count + 1
     }
 
-    /// Calls `each` with the bucket of each row.
-    fn for_each(&self, integers: &[i32], mut each: impl FnMut(usize, u16)) {
+    /// Adds the bucket of each row from `start` on, `times` so much, to `to`.
+    #[inline(always)]
+    fn add(&self, integers: &[i32], start: usize, times: u16, to: &mut [u16]) {
         let last = self.count as u32 - 1;
         // Free of branches, so that it vectorizes.
         let bucket = |x: i32| -> u16 {
@@ -61,20 +63,26 @@ impl Buckets {
             let bucket = if x < self.low { 0 } else { above };
             (if x == ABSENT { last + 1 } else { bucket }) as u16
         };
+        let rows = &integers[start..start + to.len()];
         if !self.difference {
-            let buckets = integers.iter().map(|x| bucket(*x));
-            buckets.enumerate().for_each(|(i, bucket)| each(i, bucket));
+            for (to, x) in to.iter_mut().zip(rows) {
+                *to = to.wrapping_add(bucket(*x).wrapping_mul(times));
+            }
             return;
         }
-        if let Some(first) = integers.first() {
-            each(0, bucket(*first));
+        // The first row of all differs from 0.
+        let before = start.checked_sub(1).map_or(0, |at| integers[at]);
+        if let (Some(to), Some(x)) = (to.first_mut(), rows.first()) {
+            *to = to.wrapping_add(bucket(difference(*x, before)).wrapping_mul(times));
         }
-        for (i, pair) in integers.windows(2).enumerate() {
-            each(i + 1, bucket(difference(pair[1], pair[0])));
+        for (to, pair) in to.iter_mut().skip(1).zip(rows.windows(2)) {
+            let bucket = bucket(difference(pair[1], pair[0]));
+            *to = to.wrapping_add(bucket.wrapping_mul(times));
         }
     }
 }
 
+#[inline(always)]
 fn difference(x: i32, before: i32) -> i32 {
     if x == ABSENT || before == ABSENT {
         ABSENT
@@ -93,12 +101,16 @@ pub(super) struct Span {
 impl Span {
     /// Of a sample's integers, or of their differences.
     pub(super) fn of(sample: &[i32], difference: bool) -> Self {
+        /// Rows looked at.
+        const ROWS: usize = 4096;
+        let step = sample.len().div_ceil(ROWS).max(1);
         let mut known: Vec<i32> = match difference {
             true => sample
                 .windows(2)
+                .step_by(step)
                 .map(|pair| self::difference(pair[1], pair[0]))
                 .collect(),
-            false => sample.to_vec(),
+            false => sample.iter().step_by(step).copied().collect(),
         };
         known.retain(|x| *x != ABSENT);
         // What lies far out would coarsen the rest.
@@ -139,21 +151,35 @@ impl Context {
         self.by_references() * self.by_previous(symbols)
     }
 
-    /// The context of each of `n` rows, as far as references tell; empty where they tell nothing.
+    /// The context of each row, as far as references tell; empty where they tell nothing.
     pub(super) fn rows(&self, references: &[&[i32]]) -> Vec<u16> {
-        let Some((first, others)) = self.buckets.split_first() else {
+        let Some(first) = self.buckets.first() else {
             return Vec::new();
         };
-        let integers = references[first.reference];
-        let mut rows = vec![0u16; integers.len()];
-        let to = &mut rows[..integers.len()];
-        first.for_each(integers, |i, bucket| to[i] = bucket);
-        for next in others {
-            let (size, integers) = (next.size() as u16, references[next.reference]);
-            let to = &mut rows[..integers.len()];
-            next.for_each(integers, |i, bucket| to[i] = to[i] * size + bucket);
-        }
+        let mut rows = vec![0u16; references[first.reference].len()];
+        wide::run(
+            #[inline(always)]
+            || self.fill(references, 0, 1, &mut rows),
+        );
         rows
+    }
+
+    /// Fills `rows` with the contexts of the rows from `start` on, as far as references tell,
+    /// `times` so much.
+    #[inline(always)]
+    pub(super) fn fill(
+        &self,
+        references: &[&[i32]],
+        start: usize,
+        mut times: u16,
+        rows: &mut [u16],
+    ) {
+        rows.fill(0);
+        // The first part is the most significant.
+        for buckets in self.buckets.iter().rev() {
+            buckets.add(references[buckets.reference], start, times, rows);
+            times = times.wrapping_mul(buckets.size() as u16);
+        }
     }
 
     pub(super) fn write(&self, out: &mut BitWriter) {

@@ -1,8 +1,11 @@
 //! What a coding will cost, estimated on a sample of rows.
 
+use std::sync::LazyLock;
+
 use super::alphabet::Alphabet;
 use super::context::{ABSENT, Context, MAX_CONTEXTS};
 use super::transform::{MAX_DELTA, Transform};
+use super::wide;
 
 /// Consecutive rows of a sample.
 pub(super) const RUN: usize = 512;
@@ -92,32 +95,46 @@ pub(super) struct Symbols {
     pub(super) extra: f32,
 }
 
+/// log2 of a count, from a table where it is small; 0 of 0.
+#[inline(always)]
+pub(super) fn log2(count: usize) -> f32 {
+    static LOGS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+        let logs = (1..=8192).map(|count| (count as f32).log2());
+        [0.0].into_iter().chain(logs).collect()
+    });
+    match LOGS.get(count) {
+        Some(log) => *log,
+        None => (count as f32).log2(),
+    }
+}
+
 /// Counts symbols in contexts, and prices them as an adaptive coder would: the price of learning
 /// is in it, which tells structure from chance. Krichevsky and Trofimov's estimator with a prior
 /// count of [`PRIOR`].
+#[derive(Default)]
 pub(super) struct Cost {
-    /// log2(count + PRIOR).
-    log_count: Vec<f32>,
     cells: Vec<u16>,
-    totals: Vec<u16>,
+    rows: Vec<u16>,
 }
 
 const PRIOR: f32 = 0.08;
 /// Pairs of a context and a symbol, at most, for each row of the sample: beyond, chance is all there
 /// is to see.
 const CELLS_A_ROW: usize = 8;
+/// Rows of the largest sample.
+pub(super) const MAX_SAMPLE: usize = 32_768;
+
+/// The sum of log2(k + PRIOR) for all k below a count.
+static RISING: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let mut sum = 0.0f64;
+    let sums = (0..MAX_SAMPLE + RUN).map(|count| {
+        sum += (count as f64 + f64::from(PRIOR)).log2();
+        sum as f32
+    });
+    [0.0].into_iter().chain(sums).collect()
+});
 
 impl Cost {
-    pub(super) fn new(rows: usize) -> Self {
-        Self {
-            log_count: (0..rows + 1)
-                .map(|count| (count as f32 + PRIOR).log2())
-                .collect(),
-            cells: Vec::new(),
-            totals: Vec::new(),
-        }
-    }
-
     pub(super) fn of(
         &mut self,
         symbols: &Symbols,
@@ -129,31 +146,44 @@ impl Cost {
         if contexts > MAX_CONTEXTS || contexts * size > CELLS_A_ROW * symbols.symbols.len() {
             return f32::INFINITY;
         }
-        let rows = context.rows(references);
-        let by_previous = context.by_previous(size);
-        let mut bits = f64::from(symbols.extra);
-        let mut before = 0u8;
-        let prior = PRIOR * size as f32;
         self.cells.clear();
         self.cells.resize(contexts * size, 0);
-        self.totals.clear();
-        self.totals.resize(contexts, 0);
-        for (i, symbol) in symbols.symbols.iter().enumerate() {
-            let mut context_of = usize::from(rows.get(i).copied().unwrap_or(0));
-            if let Some(shift) = context.previous {
-                context_of = context_of * by_previous + usize::from(before >> shift);
-                before = *symbol;
+        self.count(symbols, context, references);
+        let rising_to = &RISING[..];
+        // What an adaptive coder pays depends on the counts alone, not on the symbols' order.
+        let mut bits = f64::from(symbols.extra);
+        for cells in self.cells.chunks(size) {
+            let mut total = 0;
+            let mut rising = 0.0;
+            for count in cells.iter().filter(|count| **count > 0) {
+                rising += rising_to[usize::from(*count)];
+                total += *count;
             }
-            let cell = &mut self.cells[context_of * size + usize::from(*symbol)];
-            bits -= f64::from(self.log_count[usize::from(*cell)]);
-            *cell += 1;
-            self.totals[context_of] += 1;
-        }
-        // The totals' part of the price: the sum of log2(k + prior) for k below the total.
-        for total in &self.totals {
-            bits += log_rising(prior, *total);
+            bits += log_rising(PRIOR * size as f32, total) - f64::from(rising);
         }
         bits.max(0.0) as f32
+    }
+
+    /// Counts the symbols of each context.
+    fn count(&mut self, symbols: &Symbols, context: &Context, references: &[&[i32]]) {
+        let size = symbols.size;
+        let n = symbols.symbols.len();
+        let times = context.by_previous(size) as u16;
+        self.rows.resize(n, 0);
+        let (rows, cells) = (&mut self.rows[..n], &mut self.cells);
+        wide::run(
+            #[inline(always)]
+            || context.fill(references, 0, times, rows),
+        );
+        let mut before = 0u8;
+        for (symbol, row) in symbols.symbols.iter().zip(rows) {
+            let mut context_of = usize::from(*row);
+            if let Some(shift) = context.previous {
+                context_of += usize::from(before >> shift);
+                before = *symbol;
+            }
+            cells[context_of * size + usize::from(*symbol)] += 1;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::element::{Element, Float};
 use super::quantize::{self, Grid};
+use super::wide;
 
 /// Integers that quanta are stored as.
 pub(super) trait Quantum: Element + Default + Into<i64> {
@@ -46,7 +47,10 @@ pub(super) fn quantize_all<F: Float, Q: Quantum>(
         .zip(quanta.chunks_mut(CHUNK))
         .enumerate()
     {
-        let chunk = quantize_chunk(values, quanta, inverse_step, bound, grid);
+        let chunk = wide::run(
+            #[inline(always)]
+            || quantize_chunk(values, quanta, inverse_step, bound, grid),
+        );
         if chunk.worst < f64::INFINITY {
             kept.add(chunk);
             continue;
@@ -125,6 +129,7 @@ const CHUNK: usize = 256;
 
 /// Quantizes up to [`CHUNK`] values; the extremes hold, and their `worst` is finite, if all of them
 /// were kept. Free of branches and in lanes, so that it vectorizes.
+#[inline(always)]
 fn quantize_chunk<F: Float, Q: Quantum>(
     values: &[F],
     quanta: &mut [Q],
@@ -134,31 +139,45 @@ fn quantize_chunk<F: Float, Q: Quantum>(
 ) -> Extremes {
     const LANES: usize = 8;
     let mut lanes = [Extremes::NONE; LANES];
-    let mut quantize = |x: F, to: &mut Q, lane: usize| {
-        let (quantum, integer) = grid.quantum(x.to_f64(), inverse_step);
-        let y = grid.reconstruct::<F>(quantum).to_f64();
-        *to = Q::from_i64(integer);
-        let worst = quantize::distance(x.to_f64(), y, quantum, bound);
-        lanes[lane].add(Extremes {
-            worst,
-            min: y,
-            max: y,
-        });
-    };
     let (groups, rest) = values.as_chunks::<LANES>();
     let (to_groups, to_rest) = quanta.as_chunks_mut::<LANES>();
     for (group, to) in groups.iter().zip(to_groups) {
         for lane in 0..LANES {
-            quantize(group[lane], &mut to[lane], lane);
+            lanes[lane].add(quantize(
+                group[lane],
+                &mut to[lane],
+                inverse_step,
+                bound,
+                grid,
+            ));
         }
     }
     for (x, to) in rest.iter().zip(to_rest) {
-        quantize(*x, to, 0);
+        lanes[0].add(quantize(*x, to, inverse_step, bound, grid));
     }
     lanes.into_iter().fold(Extremes::NONE, |mut all, lane| {
         all.add(lane);
         all
     })
+}
+
+#[inline(always)]
+fn quantize<F: Float, Q: Quantum>(
+    x: F,
+    to: &mut Q,
+    inverse_step: f64,
+    bound: f64,
+    grid: Grid,
+) -> Extremes {
+    let (quantum, integer) = grid.quantum(x.to_f64(), inverse_step);
+    let y = grid.reconstruct::<F>(quantum).to_f64();
+    *to = Q::from_i64(integer);
+    let worst = quantize::distance(x.to_f64(), y, quantum, bound);
+    Extremes {
+        worst,
+        min: y,
+        max: y,
+    }
 }
 
 /// Statistics of reconstructed values.

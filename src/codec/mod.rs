@@ -42,6 +42,7 @@ mod encode;
 mod error;
 mod estimate;
 mod follow;
+mod frame;
 mod graph;
 mod grid;
 mod histogram;
@@ -69,6 +70,8 @@ mod tests_bounds;
 #[cfg(test)]
 mod tests_follow;
 mod transform;
+mod unpack;
+mod wide;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use cells::Cell;

@@ -13,12 +13,18 @@ use super::alphabet::Alphabet;
 use super::bits::{Bit, BitReader, BitWriter, Learning, Number};
 use super::cluster::{self, Clusters, MAX_CLUSTERS};
 use super::context::{Context, MAX_CONTEXTS};
+use super::effort::Effort;
+use super::estimate::log2;
 use super::histogram::{self, Models, Precision};
 use super::payload::{self, Cursor};
-use super::rans::{self, Bases, Contexts, DecodeTables, Frequencies, MAX_LOG};
+use super::rans::{self, Bases, Coded, DecodeTables, Frequencies, MAX_LOG};
+use super::unpack::Unpack;
 
 /// Least bits of a table's slots: room for every symbol.
 const LEAST_LOG: u32 = 9;
+
+/// Fewer slots may cost so many times what more of them would.
+const SMALL_TABLE_WORTH: f32 = 1.0007;
 
 /// A coding that is worked out but for the writing.
 pub(super) struct Model<'a> {
@@ -85,6 +91,13 @@ impl<'a> Model<'a> {
         matches!(self.alphabet, Alphabet::Tokens { .. })
     }
 
+    /// What part of the bits without context it takes, about: 1 where it looks at none, as pco.
+    pub(super) fn gain(&self) -> f32 {
+        let joined = self.clusters.joined();
+        let extra = self.bits() - self.clusters.bits;
+        self.bits() / (joined.bits + extra).max(1.0)
+    }
+
     /// Bits of the coding, about.
     pub(super) fn bits(&self) -> f32 {
         let extra: u64 = (0..self.alphabet.symbols())
@@ -101,26 +114,19 @@ impl<'a> Model<'a> {
         self.clusters.bits + extra as f32
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let n = self.values.len();
-        let log = (n / self.clusters.counts.len())
-            .max(1)
-            .ilog2()
-            .clamp(LEAST_LOG, MAX_LOG);
-        let precision = Precision::of(n);
+    pub(super) fn write(&self, effort: Effort, out: &mut Vec<u8>) {
+        let precision = Precision::of(self.values.len());
+        let Quantized { log, codes, tables } = self.quantized(precision);
         let mut description = BitWriter::new(Learning::Quick);
         self.context.write(&mut description);
         self.alphabet.write(&mut description);
-        description.raw(log, 4);
+        let lanes = self.lanes(effort);
+        description.raw(slots_number(log, lanes), 4);
         write_clusters(&self.clusters, &mut description);
         let mut models = Models::NEW;
-        let mut above: Option<Vec<u32>> = None;
-        let mut tables = Vec::new();
-        for counts in &self.clusters.counts {
-            let codes = histogram::codes(counts, log, precision);
-            histogram::write(&codes, above.as_deref(), &mut models, &mut description);
-            // There are at most half as many symbols as slots, and each cluster has one at least.
-            tables.extend(histogram::frequencies(&codes, log, precision));
+        let mut above: Option<&[u32]> = None;
+        for codes in &codes {
+            histogram::write(codes, above, &mut models, &mut description);
             above = Some(codes);
         }
         let description = description.finish();
@@ -133,9 +139,94 @@ impl<'a> Model<'a> {
             .collect();
         if !is_constant(&tables) {
             let in_runs = self.context.previous.is_some();
-            rans::encode(&self.symbols, &chosen, &tables, log, in_runs, out);
+            let lanes = lanes.unwrap_or_else(|| rans::lanes(self.symbols.len()));
+            rans::encode(&self.symbols, &chosen, &tables, log, in_runs, lanes, out);
         }
         self.alphabet.write_extra(self.values, out);
+    }
+}
+
+/// What a table's slots and the lanes are described by: the log for the usual number of lanes, and
+/// from format version 3 on a number below 8 for two or four.
+fn slots_number(log: u32, lanes: Option<usize>) -> u32 {
+    match lanes {
+        None => log,
+        Some(2) => log - LEAST_LOG,
+        Some(_) => log - LEAST_LOG + 4,
+    }
+}
+
+/// The log and the lanes of a number, for `n` symbols.
+fn log_and_lanes(number: u32, n: usize) -> Option<(u32, usize)> {
+    match number {
+        0..=3 => Some((LEAST_LOG + number, 2)),
+        4..=7 => Some((LEAST_LOG + number - 4, 4)),
+        LEAST_LOG..=MAX_LOG => Some((number, rans::lanes(n))),
+        _ => None,
+    }
+}
+
+/// Frequencies that tables are described by.
+struct Quantized {
+    log: u32,
+    codes: Vec<Vec<u32>>,
+    tables: Vec<Frequencies>,
+}
+
+impl Model<'_> {
+    /// The frequencies of the fewest slots that cost next to nothing: small tables are sooner
+    /// made, and stay in the first-level cache.
+    fn quantized(&self, precision: Precision) -> Quantized {
+        let most = (self.values.len() / self.clusters.counts.len())
+            .max(1)
+            .ilog2()
+            .clamp(LEAST_LOG, MAX_LOG);
+        let mut best = self.quantized_to(most, precision);
+        let enough = SMALL_TABLE_WORTH * self.cost(&best);
+        for log in LEAST_LOG..most {
+            let smaller = self.quantized_to(log, precision);
+            if self.cost(&smaller) <= enough {
+                best = smaller;
+                break;
+            }
+        }
+        best
+    }
+
+    /// More lanes than the usual one, where they cost next to nothing.
+    fn lanes(&self, effort: Effort) -> Option<usize> {
+        let share = if effort == Effort::Fast { 16.0 } else { 200.0 };
+        let most = self.bits() / 8.0 / share / rans::LANE_BYTES as f32;
+        // Contexts by the symbol before were worked out for the usual lanes.
+        if rans::lanes(self.symbols.len()) > 1 || self.context.previous.is_some() {
+            return None;
+        }
+        [4, 2].into_iter().find(|lanes| (lanes - 1) as f32 <= most)
+    }
+
+    fn quantized_to(&self, log: u32, precision: Precision) -> Quantized {
+        let counts = self.clusters.counts.iter();
+        let codes: Vec<Vec<u32>> = counts
+            .map(|counts| histogram::codes(counts, log, precision))
+            .collect();
+        // There are at most half as many symbols as slots, and each cluster has one at least.
+        let tables = codes
+            .iter()
+            .filter_map(|codes| histogram::frequencies(codes, log, precision))
+            .collect();
+        Quantized { log, codes, tables }
+    }
+
+    /// Bits of the symbols.
+    fn cost(&self, quantized: &Quantized) -> f32 {
+        let mut bits = 0.0;
+        for (counts, table) in self.clusters.counts.iter().zip(&quantized.tables) {
+            for (count, frequency) in counts.iter().zip(table).filter(|(count, _)| **count > 0) {
+                let length = quantized.log as f32 - log2(usize::from(*frequency));
+                bits += *count as f32 * length;
+            }
+        }
+        bits
     }
 }
 
@@ -151,7 +242,7 @@ fn contexts(symbols: &[u8], context: &Context, size: usize, rows: &[u16]) -> Vec
         return (0..symbols.len()).map(row).collect();
     };
     let by_previous = context.by_previous(size) as u16;
-    let run = rans::run(symbols.len());
+    let run = rans::run(symbols.len(), rans::lanes(symbols.len()));
     (0..symbols.len())
         .map(|i| {
             let before = if i % run == 0 { 0 } else { symbols[i - 1] };
@@ -212,10 +303,9 @@ pub(super) fn read(
     let context = Context::read(&mut description, references.len())?;
     let alphabet = Alphabet::read(&mut description)?;
     let size = alphabet.symbols();
-    let log = description.raw(4);
-    if !(LEAST_LOG..=MAX_LOG).contains(&log) || context.size(size) > MAX_CONTEXTS {
-        return Err(CodecError::corrupt("model out of bounds"));
-    }
+    let (log, lanes) = log_and_lanes(description.raw(4), n)
+        .filter(|_| context.size(size) <= MAX_CONTEXTS)
+        .ok_or_else(|| CodecError::corrupt("model out of bounds"))?;
     let (count, of_context) = read_clusters(&mut description, context.size(size))?;
     debug_assert!(count <= MAX_CLUSTERS);
     let precision = Precision::of(n);
@@ -231,41 +321,23 @@ pub(super) fn read(
         above = Some(codes);
     }
     description.finish()?;
-    let mut symbols = vec![0u8; n];
     if is_constant(&tables) {
         let symbol = tables[0].iter().position(|f| *f > 0).unwrap_or(0);
-        symbols.fill(symbol as u8);
-    } else {
-        let bases = Bases::new(&of_context, log);
-        let tables = DecodeTables::new(&tables, log)?;
-        decode_symbols(
-            cursor,
-            &tables,
-            &context,
-            size,
-            &bases,
-            references,
-            &mut symbols,
-        )?;
+        let mut extra = alphabet.open_extra(cursor)?;
+        alphabet.decode(&vec![symbol as u8; n], &mut extra, values);
+        return extra.finish();
     }
-    alphabet.decode(cursor, &symbols, values)
-}
-
-fn decode_symbols(
-    cursor: &mut Cursor<'_>,
-    tables: &DecodeTables,
-    context: &Context,
-    size: usize,
-    bases: &Bases,
-    references: &[&[i32]],
-    symbols: &mut [u8],
-) -> Result<(), CodecError> {
-    let rows = context.rows(references);
-    let contexts = Contexts {
-        rows: &rows,
-        previous: context
-            .previous
-            .map(|shift| (shift, context.by_previous(size))),
+    let bases = Bases::new(&of_context, log);
+    let tables = DecodeTables::new(&tables, log)?;
+    let coded = Coded::open(cursor, lanes)?;
+    let extra = alphabet.open_extra(cursor)?;
+    let unpack = Unpack {
+        context: &context,
+        alphabet: &alphabet,
+        tables: &tables,
+        bases: &bases,
+        references,
+        lanes,
     };
-    rans::decode(cursor, tables, bases, symbols, contexts)
+    unpack.run(&coded, extra, values)
 }

@@ -6,8 +6,9 @@
 //! `l`-th of L runs of symbols.
 
 use super::CodecError;
-use super::context::MAX_CONTEXTS;
+use super::alphabet::MAX_SYMBOLS;
 use super::payload::Cursor;
+use super::wide;
 
 /// States below this take in 16 bits.
 const LEAST_STATE: u32 = 1 << 16;
@@ -17,8 +18,11 @@ pub(super) const MAX_LOG: u32 = 12;
 
 pub(super) const MAX_LANES: usize = 8;
 
-/// Lanes for `n` symbols: more decode faster, each costs 4 bytes.
-fn lanes(n: usize) -> usize {
+/// Bytes that each lane costs.
+pub(super) const LANE_BYTES: usize = 4;
+
+/// Lanes for `n` symbols unless told otherwise: more decode faster.
+pub(super) fn lanes(n: usize) -> usize {
     match n {
         0..8192 => 1,
         8192..32_768 => 4,
@@ -26,9 +30,9 @@ fn lanes(n: usize) -> usize {
     }
 }
 
-/// Symbols of each lane but the last.
-pub(super) fn run(n: usize) -> usize {
-    n.div_ceil(lanes(n)).max(1)
+/// Symbols of each lane but the last, where lanes have runs of the `n` symbols.
+pub(super) fn run(n: usize, lanes: usize) -> usize {
+    n.div_ceil(lanes).max(1)
 }
 
 /// The frequencies of the symbols of one table; they add up to 2^log.
@@ -60,75 +64,47 @@ impl DecodeTables {
 }
 
 /// Which table each context takes: where its slots start.
-pub(super) struct Bases([u32; MAX_CONTEXTS]);
+pub(super) struct Bases(Vec<u32>);
 
 impl Bases {
     /// `tables` has the number of each context's table.
     pub(super) fn new(tables: &[u8], log: u32) -> Self {
-        let mut bases = [0; MAX_CONTEXTS];
-        for (base, table) in bases.iter_mut().zip(tables) {
-            *base = u32::from(*table) << log;
+        Self(
+            tables
+                .iter()
+                .map(|table| u32::from(*table) << log)
+                .collect(),
+        )
+    }
+
+    /// Of a context that has a table.
+    #[inline(always)]
+    pub(super) fn of(&self, context: usize) -> u32 {
+        self.0[context]
+    }
+}
+
+/// Coded symbols: the lanes' states, and the words that they take in.
+pub(super) struct Coded<'a> {
+    states: [u32; MAX_LANES],
+    words: &'a [[u8; 2]],
+}
+
+impl<'a> Coded<'a> {
+    pub(super) fn open(cursor: &mut Cursor<'a>, lanes: usize) -> Result<Self, CodecError> {
+        let mut states = [LEAST_STATE; MAX_LANES];
+        for state in states.iter_mut().take(lanes) {
+            let bytes = cursor.take(4)?;
+            *state = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         }
-        Self(bases)
+        let length = cursor.varint()?;
+        let (words, _) = cursor.take(length.saturating_mul(2))?.as_chunks::<2>();
+        Ok(Self { states, words })
     }
 }
 
-/// What a symbol's context is made of.
-#[derive(Clone, Copy)]
-pub(super) struct Contexts<'a> {
-    /// A part for each symbol; empty where there is none.
-    pub(super) rows: &'a [u16],
-    /// The symbol before counts: shifted right by the first, beside the part times the second. A
-    /// lane starts with the symbol 0.
-    pub(super) previous: Option<(u32, usize)>,
-}
-
-/// Decodes `symbols`, each by the table of its context.
-pub(super) fn decode(
-    cursor: &mut Cursor<'_>,
-    tables: &DecodeTables,
-    bases: &Bases,
-    symbols: &mut [u8],
-    contexts: Contexts<'_>,
-) -> Result<(), CodecError> {
-    match lanes(symbols.len()) {
-        1 => decode_lanes::<1>(cursor, tables, bases, symbols, contexts),
-        4 => decode_lanes::<4>(cursor, tables, bases, symbols, contexts),
-        _ => decode_lanes::<MAX_LANES>(cursor, tables, bases, symbols, contexts),
-    }
-}
-
-fn decode_lanes<const LANES: usize>(
-    cursor: &mut Cursor<'_>,
-    tables: &DecodeTables,
-    bases: &Bases,
-    symbols: &mut [u8],
-    Contexts { rows, previous }: Contexts<'_>,
-) -> Result<(), CodecError> {
-    let mut decoder = Decoder::<'_, '_, LANES>::open(cursor, tables)?;
-    let Some((shift, by_previous)) = previous else {
-        match rows {
-            [] => decoder.interleaved(symbols, |_| bases.0[0]),
-            rows => {
-                let rows = &rows[..symbols.len()];
-                decoder.interleaved(symbols, |i| bases.0[usize::from(rows[i]) % MAX_CONTEXTS]);
-            }
-        }
-        return decoder.finish();
-    };
-    match rows {
-        [] => decoder.in_runs(symbols, |_, before| {
-            bases.0[usize::from(before >> shift) % MAX_CONTEXTS]
-        }),
-        rows => decoder.in_runs(symbols, |i, before| {
-            let context = usize::from(rows[i]) * by_previous + usize::from(before >> shift);
-            bases.0[context % MAX_CONTEXTS]
-        }),
-    }
-    decoder.finish()
-}
-
-struct Decoder<'w, 't, const LANES: usize> {
+/// Decodes symbols in `LANES` lanes.
+pub(super) struct Decoder<'w, 't, const LANES: usize> {
     states: [u32; LANES],
     words: &'w [[u8; 2]],
     slots: &'t [u32],
@@ -136,31 +112,26 @@ struct Decoder<'w, 't, const LANES: usize> {
 }
 
 impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
-    fn open(cursor: &mut Cursor<'w>, tables: &'t DecodeTables) -> Result<Self, CodecError> {
-        let mut states = [0u32; LANES];
-        for state in &mut states {
-            let bytes = cursor.take(4)?;
-            *state = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        }
-        let length = cursor.varint()?;
-        let (words, _) = cursor.take(length.saturating_mul(2))?.as_chunks::<2>();
-        Ok(Self {
+    #[inline(always)]
+    pub(super) fn new(coded: &Coded<'w>, tables: &'t DecodeTables) -> Self {
+        let mut states = [LEAST_STATE; LANES];
+        states.copy_from_slice(&coded.states[..LANES]);
+        Self {
             states,
-            words,
+            words: coded.words,
             slots: &tables.slots,
             log: tables.log,
-        })
+        }
     }
 
     /// One symbol of a lane, by the table at `base`; and whether it took `word`.
     #[inline(always)]
-    fn step(&self, state: &mut u32, base: u32, word: [u8; 2]) -> (u8, usize) {
-        let slot = base + (*state & ((1 << self.log) - 1));
-        // Tables are checked to be whole: zero is never taken.
-        let entry = self.slots.get(slot as usize).copied().unwrap_or(0);
+    fn step(slots: &[u32], log: u32, state: &mut u32, base: u32, word: [u8; 2]) -> (u8, usize) {
+        // Within the slots: tables are whole, and bases are of tables that are there.
+        let entry = slots[(base + (*state & ((1 << log) - 1))) as usize];
         let frequency = ((entry >> 8) & 0xfff) + 1;
         let next = frequency
-            .wrapping_mul(*state >> self.log)
+            .wrapping_mul(*state >> log)
             .wrapping_add(entry >> 20);
         let low = next < LEAST_STATE;
         let refilled = next << 16 | u32::from(u16::from_le_bytes(word));
@@ -168,89 +139,188 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
         (entry as u8, usize::from(low))
     }
 
-    /// Words that all lanes find, if there are so many.
     #[inline(always)]
-    fn ahead(&self) -> Option<[[u8; 2]; LANES]> {
-        self.words.first_chunk::<LANES>().copied()
-    }
-
     fn next_word(&self) -> [u8; 2] {
         self.words.first().copied().unwrap_or_default()
     }
 
+    #[inline(always)]
     fn skip(&mut self, words: usize) {
         self.words = self.words.get(words..).unwrap_or_default();
     }
 
-    /// Symbols of which each lane has every LANES-th; `base(index)` is a symbol's table.
+    /// Symbols of which each lane has every LANES-th; `base(row)` is a symbol's table. They may
+    /// come in pieces, of which all but the last are multiples of LANES.
     #[inline(always)]
-    fn interleaved(&mut self, symbols: &mut [u8], base: impl Fn(usize) -> u32) {
+    pub(super) fn interleaved<R: Copy>(
+        &mut self,
+        symbols: &mut [u8],
+        rows: &[R],
+        base: impl Fn(R) -> u32,
+    ) {
         let mut done = 0;
-        let mut states = self.states;
+        let (slots, log, mut states, mut words) = (self.slots, self.log, self.states, self.words);
         let (rounds, _) = symbols.as_chunks_mut::<LANES>();
-        for (t, round) in rounds.iter_mut().enumerate() {
-            let Some(ahead) = self.ahead() else { break };
+        let (round_rows, _) = rows.as_chunks::<LANES>();
+        for (round, rows) in rounds.iter_mut().zip(round_rows) {
+            let Some(ahead) = words.first_chunk::<LANES>() else {
+                break;
+            };
             let mut taken = 0;
             for lane in 0..LANES {
-                let word = ahead[taken % LANES];
-                let (symbol, low) = self.step(&mut states[lane], base(t * LANES + lane), word);
+                let (word, base) = (ahead[taken % LANES], base(rows[lane]));
+                let (symbol, low) = Self::step(slots, log, &mut states[lane], base, word);
                 round[lane] = symbol;
                 taken += low;
             }
-            self.skip(taken);
-            done = (t + 1) * LANES;
+            words = words.get(taken..).unwrap_or_default();
+            done += LANES;
         }
-        for (i, to) in symbols.iter_mut().enumerate().skip(done) {
-            let word = self.next_word();
-            let (symbol, low) = self.step(&mut states[i % LANES], base(i), word);
+        (self.states, self.words) = (states, words);
+        let rest = symbols.iter_mut().zip(rows).enumerate().skip(done);
+        for (i, (to, row)) in rest {
+            let (word, state) = (self.next_word(), &mut self.states[i % LANES]);
+            let (symbol, low) = Self::step(slots, log, state, base(*row), word);
             *to = symbol;
             self.skip(low);
         }
-        self.states = states;
     }
 
-    /// Symbols of which each lane has a run; `base(index, symbol before)` is a symbol's table.
+    /// Symbols of which each lane has a run of `run`; `base(index, symbol before)` is a symbol's
+    /// table.
     #[inline(always)]
-    fn in_runs(&mut self, symbols: &mut [u8], base: impl Fn(usize, u8) -> u32) {
-        let (n, run) = (symbols.len(), run(symbols.len()));
-        let mut states = self.states;
+    pub(super) fn in_runs(
+        &mut self,
+        symbols: &mut [u8],
+        run: usize,
+        base: impl Fn(usize, u8) -> u32,
+    ) {
+        let n = symbols.len();
+        let (slots, log, mut states, mut words) = (self.slots, self.log, self.states, self.words);
         let mut previous = [0u8; LANES];
         // The last run may be shorter than the others.
         let full = n.saturating_sub(run * (LANES - 1));
         let mut t = 0;
         while t < full {
-            let Some(ahead) = self.ahead() else { break };
+            let Some(ahead) = words.first_chunk::<LANES>() else {
+                break;
+            };
             let mut taken = 0;
             for lane in 0..LANES {
                 let (index, word) = (lane * run + t, ahead[taken % LANES]);
                 let table = base(index, previous[lane]);
-                let (symbol, low) = self.step(&mut states[lane], table, word);
+                let (symbol, low) = Self::step(slots, log, &mut states[lane], table, word);
                 previous[lane] = symbol;
                 symbols[index] = symbol;
                 taken += low;
             }
-            self.skip(taken);
+            words = words.get(taken..).unwrap_or_default();
             t += 1;
         }
+        (self.states, self.words) = (states, words);
         for t in t..run.min(n) {
             let lanes = if t < full { LANES } else { LANES - 1 };
             for lane in 0..lanes {
                 let (index, word) = (lane * run + t, self.next_word());
-                let table = base(index, previous[lane]);
-                let (symbol, low) = self.step(&mut states[lane], table, word);
+                let (table, state) = (base(index, previous[lane]), &mut self.states[lane]);
+                let (symbol, low) = Self::step(slots, log, state, table, word);
                 previous[lane] = symbol;
                 symbols[index] = symbol;
                 self.skip(low);
             }
         }
-        self.states = states;
     }
 
-    fn finish(self) -> Result<(), CodecError> {
+    pub(super) fn finish(self) -> Result<(), CodecError> {
         if self.words.is_empty() && self.states == [LEAST_STATE; LANES] {
             Ok(())
         } else {
             Err(CodecError::corrupt("coded symbols end wrongly"))
+        }
+    }
+}
+
+/// How a symbol of a table is coded.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    /// 2^(32 + log) / frequency, rounded up: a state below frequency * 2^(32 - log) times this has
+    /// the quotient in its bits from 32 + log on, exactly, and is below 2^64.
+    reciprocal: u64,
+    frequency: u32,
+    start: u32,
+}
+
+/// Of all tables, of `MAX_SYMBOLS` symbols each.
+fn steps(tables: &[Frequencies], log: u32) -> Vec<Step> {
+    let mut steps = vec![Step::default(); tables.len() * MAX_SYMBOLS];
+    for (steps, table) in steps.chunks_mut(MAX_SYMBOLS).zip(tables) {
+        let mut start = 0;
+        for (step, frequency) in steps.iter_mut().zip(table).filter(|(_, f)| **f > 0) {
+            let frequency = u32::from(*frequency);
+            *step = Step {
+                reciprocal: (1u64 << (32 + log)).div_ceil(u64::from(frequency)),
+                frequency,
+                start,
+            };
+            start += frequency;
+        }
+    }
+    steps
+}
+
+/// Symbols to words, which are filled from the end.
+struct Encoder<'a> {
+    symbols: &'a [u8],
+    chosen: &'a [u8],
+    steps: &'a [Step],
+    log: u32,
+    words: &'a mut [u16],
+    /// Words that are free still.
+    free: usize,
+}
+
+impl Encoder<'_> {
+    #[inline(always)]
+    fn code(&mut self, index: usize, state: &mut u32) {
+        let (table, symbol) = (self.chosen[index], self.symbols[index]);
+        let step = self.steps[usize::from(table) * MAX_SYMBOLS + usize::from(symbol)];
+        // A frequency of all slots leaves the state as it is.
+        let high = u64::from(*state) >= u64::from(step.frequency) << (32 - self.log);
+        // There is a word for each symbol.
+        self.words[self.free - 1] = *state as u16;
+        self.free -= usize::from(high);
+        let low = if high { *state >> 16 } else { *state };
+        let quotient = (u64::from(low).wrapping_mul(step.reciprocal) >> (32 + self.log)) as u32;
+        let rest = low.wrapping_sub(quotient.wrapping_mul(step.frequency));
+        *state = (quotient << self.log).wrapping_add(rest + step.start);
+    }
+
+    #[inline(always)]
+    fn interleaved(&mut self, states: &mut [u32]) {
+        let lanes = states.len();
+        let mut i = self.symbols.len();
+        while i % lanes != 0 {
+            i -= 1;
+            self.code(i, &mut states[i % lanes]);
+        }
+        while i > 0 {
+            for state in states.iter_mut().rev() {
+                i -= 1;
+                self.code(i, state);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn in_runs(&mut self, states: &mut [u32]) {
+        let (n, lanes) = (self.symbols.len(), states.len());
+        let run = run(n, lanes);
+        let full = n.saturating_sub(run * (lanes - 1));
+        for t in (0..run.min(n)).rev() {
+            let lanes = if t < full { lanes } else { lanes - 1 };
+            for lane in (0..lanes).rev() {
+                self.code(lane * run + t, &mut states[lane]);
+            }
         }
     }
 }
@@ -263,51 +333,35 @@ pub(super) fn encode(
     tables: &[Frequencies],
     log: u32,
     in_runs: bool,
+    lanes: usize,
     out: &mut Vec<u8>,
 ) {
-    let starts: Vec<Vec<u32>> = tables
-        .iter()
-        .map(|table| {
-            let mut sum = 0;
-            table
-                .iter()
-                .map(|frequency| {
-                    sum += u32::from(*frequency);
-                    sum - u32::from(*frequency)
-                })
-                .collect()
-        })
-        .collect();
     let n = symbols.len();
-    let lanes = lanes(n);
-    let mut states = vec![LEAST_STATE; lanes];
-    let mut words = Vec::with_capacity(n / 4);
-    let mut code = |index: usize, lane: usize| {
-        let (table, symbol) = (chosen[index] as usize, symbols[index] as usize);
-        let frequency = u32::from(tables[table][symbol]);
-        let mut state = states[lane];
-        // A frequency of all slots leaves the state as it is.
-        if u64::from(state) >= u64::from(frequency) << (32 - log) {
-            words.push(state as u16);
-            state >>= 16;
-        }
-        states[lane] = ((state / frequency) << log) + state % frequency + starts[table][symbol];
+    let mut states = [LEAST_STATE; MAX_LANES];
+    let states = &mut states[..lanes];
+    // One more, so that there is always one to write to.
+    let mut words = vec![0u16; n + 1];
+    let mut encoder = Encoder {
+        symbols,
+        chosen,
+        steps: &steps(tables, log),
+        log,
+        free: words.len(),
+        words: &mut words,
     };
-    if in_runs {
-        let run = run(n);
-        let full = n.saturating_sub(run * (lanes - 1));
-        for t in (0..run.min(n)).rev() {
-            let lanes = if t < full { lanes } else { lanes - 1 };
-            (0..lanes).rev().for_each(|lane| code(lane * run + t, lane));
-        }
-    } else {
-        (0..n).rev().for_each(|i| code(i, i % lanes));
-    }
+    wide::run(
+        #[inline(always)]
+        || match in_runs {
+            true => encoder.in_runs(states),
+            false => encoder.interleaved(states),
+        },
+    );
+    let words = &encoder.words[encoder.free..];
     for state in states {
         out.extend_from_slice(&state.to_le_bytes());
     }
     super::payload::write_varint(words.len() as u64, out);
-    for word in words.iter().rev() {
+    for word in words {
         out.extend_from_slice(&word.to_le_bytes());
     }
 }

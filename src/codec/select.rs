@@ -7,7 +7,7 @@
 
 use super::context::{Buckets, Context, MAX_REFERENCES, Span};
 use super::effort::Effort;
-use super::estimate::{Cost, RUN, Sample};
+use super::estimate::{Cost, MAX_SAMPLE, Sample};
 use super::graph::Graph;
 use super::kin::{self, Kin};
 use super::linear;
@@ -44,8 +44,8 @@ pub struct Search {
     pub references: usize,
     /// Columns that a reader of one column decodes besides, at most.
     pub ancestors: usize,
-    /// Whether a column's coding may depend on the value before.
-    pub previous: bool,
+    /// Whether tables may be chosen by context: by other columns, or by the value before.
+    pub contexts: bool,
     /// Rows of the sample.
     pub sample: usize,
     /// Strongest partners that a column tries.
@@ -56,13 +56,13 @@ impl Search {
     /// The search of an effort, with at most `references` of a column.
     pub fn of(effort: Effort, references: usize) -> Self {
         let (references, ancestors, sample, partners) = match effort {
-            Effort::Fast => (0, 0, 4096, 0),
+            Effort::Fast => (references.min(1), 2, 4096, 2),
             Effort::Balanced => (references.min(MOST_REFERENCES), 6, 8192, 4),
-            Effort::Small => (references.min(MOST_REFERENCES), 12, 32_768, 12),
+            Effort::Small => (references.min(MOST_REFERENCES), 12, MAX_SAMPLE, 12),
         };
         Self {
             references,
-            previous: effort != Effort::Fast,
+            contexts: effort != Effort::Fast,
             ancestors,
             sample,
             partners,
@@ -89,7 +89,7 @@ const BUCKETS: usize = 64;
 /// Chooses a plan for each column. `columns` hold the row group's integers, in pieces, with
 /// [`ABSENT`](super::ABSENT) where a row has none; None for columns that have no part in this.
 pub fn plan(columns: &[Option<Vec<&[i32]>>], search: Search) -> Vec<Plan> {
-    let mut cost = Cost::new(search.sample + RUN);
+    let mut cost = Cost::default();
     let mut columns: Vec<Option<Column>> = columns
         .iter()
         .map(|column| Some(Column::new(column.as_deref()?, search, &mut cost)))
@@ -132,7 +132,7 @@ struct Column {
 impl Column {
     fn new(pieces: &[&[i32]], search: Search, cost: &mut Cost) -> Self {
         let sample = Sample::of(pieces, search.sample);
-        let (bits, plan) = alone(&sample, search.previous, cost);
+        let (bits, plan) = alone(&sample, search.contexts, cost);
         let coarse = kin::coarse(&sample.symbols(&plan.transform, &[]));
         let spans = [false, true].map(|difference| Span::of(&sample.integers, difference));
         Self {
@@ -160,13 +160,13 @@ impl Column {
 }
 
 /// The best plan without references, and its bits.
-fn alone(sample: &Sample, with_previous: bool, cost: &mut Cost) -> (f32, Plan) {
+fn alone(sample: &Sample, with_contexts: bool, cost: &mut Cost) -> (f32, Plan) {
     let mut best = (f32::INFINITY, Plan::default());
     // Tries a transform; returns the least bits that it takes.
     let mut consider = |transform: Transform, best: &mut (f32, Plan)| {
         let symbols = sample.symbols(&transform, &[]);
         let mut least = f32::INFINITY;
-        let shift = with_previous.then(|| previous_shift(symbols.size));
+        let shift = with_contexts.then(|| previous_shift(symbols.size));
         for previous in [None].into_iter().chain(shift.map(Some)) {
             let context = Context {
                 buckets: Vec::new(),
@@ -230,6 +230,9 @@ fn refer(
     };
     let own = column.plan.transform.clone();
     for transform in [Transform::None, own.clone()] {
+        if !search.contexts {
+            break;
+        }
         trial.contexts(&transform, &[], &candidates, |all| {
             all.len() <= search.references && graph.allows(i, all)
         });
@@ -260,7 +263,7 @@ fn refer(
             ..fit
         });
         if references.len() <= search.references && graph.allows(i, &references) {
-            let first = references[..1].to_vec();
+            let first = references[..usize::from(search.contexts)].to_vec();
             trial.contexts(&transform, &references, &first, |all| {
                 all.len() <= MAX_TERMS
             });

@@ -52,13 +52,8 @@ impl Delta {
 
 /// Appends `values` to `out`, by pco unless that is longer than the plain bytes.
 pub(super) fn write<T: Element>(values: &[T], delta: Delta, out: &mut Vec<u8>) {
-    write_at(values, delta, LEVEL, out);
-}
-
-/// As [`write`], at one of pco's compression levels.
-pub(super) fn write_at<T: Element>(values: &[T], delta: Delta, level: usize, out: &mut Vec<u8>) {
     let plain: &[u8] = bytemuck::cast_slice(values);
-    let packed = compress(values, delta, level).filter(|packed| packed.len() < plain.len());
+    let packed = compress(values, delta, LEVEL).filter(|packed| packed.len() < plain.len());
     let (tag, bytes) = match &packed {
         Some(packed) => (TAG_PCO, packed.as_slice()),
         None => (TAG_PLAIN, plain),

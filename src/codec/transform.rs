@@ -6,6 +6,7 @@ use super::bits::{BitReader, BitWriter, Learning, Number};
 use super::context::ABSENT;
 use super::payload::{self, Cursor};
 use super::strides::{self, Strides};
+use super::wide;
 
 /// What is taken from each integer before it is coded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,27 +45,64 @@ pub(super) struct Linear {
 pub(super) const WEIGHT_BITS: u32 = 16;
 
 impl Linear {
-    /// The prediction for each row.
-    fn predictions(&self, references: &[&[i32]], n: usize) -> Vec<i32> {
-        let mut sums = vec![self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)); n];
-        for (reference, weight) in &self.terms {
-            let weight = i64::from(*weight);
-            let mut before = 0;
-            for (sum, x) in sums.iter_mut().zip(references[*reference]) {
+    /// Calls `each` with pieces of `integers` and the predictions of their rows.
+    fn predict(
+        &self,
+        references: &[&[i32]],
+        integers: &mut [i32],
+        each: impl Fn(&mut i32, i32) + Copy,
+    ) {
+        /// Rows predicted at a time, in the first-level cache.
+        const PIECE: usize = 1024;
+        let mut befores = [0; MAX_TERMS];
+        for (at, integers) in integers.chunks_mut(PIECE).enumerate() {
+            let mut sums = [0; PIECE];
+            wide::run(
+                #[inline(always)]
+                || {
+                    let sums = &mut sums[..integers.len()];
+                    sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
+                    for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
+                        let known = &references[*reference][at * PIECE..][..integers.len()];
+                        self.add(known, *weight, before, sums);
+                    }
+                    for (x, sum) in integers.iter_mut().zip(sums) {
+                        each(x, (*sum >> WEIGHT_BITS) as i32);
+                    }
+                },
+            );
+        }
+    }
+
+    /// Adds a term for each of `known` to `sums`; `before` is the integer before them.
+    #[inline(always)]
+    fn add(&self, known: &[i32], weight: i32, before: &mut i32, sums: &mut [i64]) {
+        let weight = i64::from(weight);
+        if known.iter().any(|x| *x == ABSENT) {
+            for (sum, x) in sums.iter_mut().zip(known) {
                 // A row without an integer tells nothing.
-                let x = if *x == ABSENT { before } else { *x };
-                let told = if self.differences {
-                    i64::from(x) - i64::from(before)
-                } else {
-                    i64::from(x)
+                let x = if *x == ABSENT { *before } else { *x };
+                let told = match self.differences {
+                    true => i64::from(x) - i64::from(*before),
+                    false => i64::from(x),
                 };
-                before = x;
+                *before = x;
                 *sum = sum.wrapping_add(weight.wrapping_mul(told));
             }
+            return;
         }
-        sums.into_iter()
-            .map(|sum| (sum >> WEIGHT_BITS) as i32)
-            .collect()
+        let Some(last) = known.last() else { return };
+        let product = |x: i32| i64::from(x).wrapping_mul(weight);
+        for (sum, x) in sums.iter_mut().zip(known) {
+            *sum = sum.wrapping_add(product(*x));
+        }
+        if self.differences {
+            sums[0] = sums[0].wrapping_sub(product(*before));
+            for (sum, x) in sums.iter_mut().skip(1).zip(known) {
+                *sum = sum.wrapping_sub(product(*x));
+            }
+        }
+        *before = *last;
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -114,10 +152,9 @@ impl Transform {
                 if linear.differences {
                     differences(&mut residuals);
                 }
-                let predictions = linear.predictions(references, integers.len());
-                for (x, prediction) in residuals.iter_mut().zip(predictions) {
+                linear.predict(references, &mut residuals, |x, prediction| {
                     *x = x.wrapping_sub(prediction);
-                }
+                });
             }
             Self::Interpolation => super::interpolation::apply(&mut residuals),
             Self::Strides(strides) => return strides.apply(integers),
@@ -131,10 +168,9 @@ impl Transform {
             Self::None => {}
             Self::Delta(order) => (0..*order).for_each(|_| sums(residuals)),
             Self::Linear(linear) => {
-                let predictions = linear.predictions(references, residuals.len());
-                for (x, prediction) in residuals.iter_mut().zip(predictions) {
+                linear.predict(references, residuals, |x, prediction| {
                     *x = x.wrapping_add(prediction);
-                }
+                });
                 if linear.differences {
                     sums(residuals);
                 }
