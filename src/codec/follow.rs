@@ -69,7 +69,7 @@ impl Follow {
     pub fn of<F: Float>(values: &[F], bound: f64, grid: Grid) -> Option<Self> {
         let fine = fine(values, grid)?;
         let runs = runs(values);
-        let mut cost = Cost::new(RUNS * RUN);
+        let mut cost = Cost::default();
         let nearest: Vec<Vec<i32>> = runs
             .iter()
             .map(|run| super::integers::quantize_all::<F, i32>(run, bound, grid).quanta)
