@@ -63,6 +63,7 @@ mod tests;
 #[cfg(test)]
 mod tests_bounds;
 mod transform;
+mod vector;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use cells::Cell;
@@ -79,3 +80,6 @@ pub use percentile::{Percentile, quantile_range};
 pub use quantize::Grid;
 pub use select::{Plan, Search, plan};
 pub use squares::{RmseTarget, Squares};
+pub use vector::{
+    VectorForm, decode_vector, join_vector, plan_by_position, position_integers, vector_kind,
+};

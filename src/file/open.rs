@@ -170,7 +170,7 @@ fn looks_packed(metadata: &ParquetMetaData) -> bool {
         .iter()
         .flat_map(|row_group| row_group.columns())
         .any(|chunk| {
-            matches!(chunk.column_path().parts(), [_, child] if child == PAYLOAD_FIELD)
+            matches!(chunk.column_path().parts(), [_, .., child] if child == PAYLOAD_FIELD)
                 && chunk.column_type() == Type::BYTE_ARRAY
                 && chunk.compression() == Compression::UNCOMPRESSED
                 && chunk.statistics().is_none()

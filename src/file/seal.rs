@@ -5,7 +5,10 @@
 //! bytes from there to the end of the file, its own eight digits taken as zeros. Readers find it by
 //! its text, before any of those bytes is parsed.
 
+use arrow::datatypes::Schema;
+
 use super::error::{FileError, Result};
+use super::nested;
 
 /// The key of the entry in the Parquet footer.
 pub(super) const KEY: &str = "tolerant";
@@ -17,8 +20,21 @@ pub(super) const CREATED_BY: &str = "tolerant version";
 /// Followed by the format version of the file as a whole, one digit.
 const MARKER: &str = "TOLERANT";
 
-/// The format version that this build writes. It reads all up to this.
-pub(super) const VERSION: u8 = 2;
+/// The newest format version. All up to this are read.
+pub(super) const VERSION: u8 = 3;
+
+/// The version of a file without anything that is newer.
+const PLAIN_VERSION: u8 = 2;
+
+/// The oldest version that a table can be written in, so that older readers take it if they can.
+pub(super) fn version_for(schema: &Schema) -> u8 {
+    let mut fields = schema.fields().iter();
+    if fields.any(|field| nested::leaves(field).is_some()) {
+        VERSION
+    } else {
+        PLAIN_VERSION
+    }
+}
 
 /// Where the block index lies.
 #[derive(Debug, Clone, Copy, PartialEq)]

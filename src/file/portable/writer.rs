@@ -19,7 +19,7 @@ use super::super::check::{check_batch, check_columns};
 use super::super::column::{is_float, raw_bytes};
 use super::super::error::{FileError, Result};
 use super::super::footer;
-use super::super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
+use super::super::options::{FileLayout, ROW_GROUP_BYTES, RowOrder, WriterOptions};
 use super::super::order::{MAX_SORTED_BY, OrderMethod, Ordering, best_by_column, permuted};
 use super::super::packed::{concatenated, finite_range};
 use super::super::report::{ColumnReport, WriteReport};
@@ -111,7 +111,7 @@ impl<W: Write + Send> PortableWriter<W> {
     /// As [`Writer::try_new`](super::super::Writer::try_new).
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
         let schema = row_id::with_column(schema, options.row_id())?;
-        check_columns(&schema, &options)?;
+        check_columns(&schema, &options, FileLayout::Portable)?;
         for field in schema
             .fields()
             .iter()
@@ -460,6 +460,7 @@ impl Column {
             range_declared: promise.is_none_or(|promise| {
                 promise.range_declared || !matches!(promise.bound, ErrorBound::Rel(_))
             }),
+            dimensions: 0,
             max_error: self.max_error,
             outliers: self.outliers,
             nulls: self.nulls,
