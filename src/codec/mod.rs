@@ -80,6 +80,4 @@ pub use percentile::{Percentile, quantile_range};
 pub use quantize::Grid;
 pub use select::{Plan, Search, plan};
 pub use squares::{RmseTarget, Squares};
-pub use vector::{
-    VectorForm, decode_vector, join_vector, plan_by_position, position_integers, vector_kind,
-};
+pub use vector::{VectorForm, decode_vector, join_vector, plan_by_position, position_integers};

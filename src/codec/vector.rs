@@ -11,7 +11,8 @@
 //!
 //! A value's *position* is its dimension, counted from 0. Runs hold the values in their order, 2^20
 //! each but the last; by position, they refer to one column: the positions. Dimensions refer to one
-//! another, where each has as many values as every other.
+//! another, where each has as many values as every other. That of a dimension without any value is
+//! empty.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,7 @@ use super::context::{Buckets, Context, Span};
 use super::effort::Effort;
 use super::element::ElementType;
 use super::encode::EncodedBlock;
-use super::payload::{MAX_BLOCK_VALUES, PayloadHeader, PayloadKind, write_varint};
+use super::payload::{MAX_BLOCK_VALUES, write_varint};
 use super::select::Plan;
 use super::{CodecError, decode_bytes, decode_integers, payload};
 
@@ -79,20 +80,6 @@ pub fn join_vector(
         .iter()
         .for_each(|block| out.extend_from_slice(&block.payload));
     out
-}
-
-/// What a vector payload is made of: its form and the kind of its first payload.
-///
-/// # Errors
-/// As [`decode_vector`].
-pub fn vector_kind(
-    payload: &[u8],
-    n: usize,
-    dimensions: usize,
-) -> Result<(VectorForm, PayloadKind), CodecError> {
-    let parts = Parts::read(payload, n, dimensions)?;
-    let first = parts.payloads.first().ok_or_else(|| cut("no payload"))?;
-    Ok((parts.form, PayloadHeader::read(first)?.kind))
 }
 
 /// Appends the little-endian bytes of the `n` values of a vector payload to `out`.
@@ -198,7 +185,7 @@ impl<'a> Parts<'a> {
             2 => (VectorForm::Dimensions, dimensions),
             form => return Err(cut(format!("unknown form {form}"))),
         };
-        // A payload takes more than a byte.
+        // Each takes a byte or more: its length, or itself.
         if count == 0 || count > payload.len() {
             return Err(cut(format!("{count} payloads in {} bytes", payload.len())));
         }
@@ -268,6 +255,9 @@ impl Dimensional<'_> {
         let mut bytes = Vec::new();
         for dimension in 0..self.counts.len() {
             let payload = self.parts.payloads[dimension];
+            if self.counts[dimension] == 0 && payload.is_empty() {
+                continue;
+            }
             match &self.known[dimension] {
                 Some(integers) => {
                     super::bytes_of_integers(payload, self.element, integers, &mut bytes)?;

@@ -55,7 +55,7 @@ pub use index::{
     PackedLeaf, Page,
 };
 pub use layout::Layout;
-pub use nested::PageShape;
+pub use nested::{FloatLeaf, PageShape, bound_names};
 pub use object::ObjectReader;
 pub use open::Opened;
 pub use options::{

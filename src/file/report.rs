@@ -24,6 +24,8 @@ pub struct WriteReport {
 /// What became of one column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnReport {
+    /// The position of the top-level column.
+    pub column: usize,
     /// Of a leaf in structs, the names of the column and of the fields, joined by dots.
     pub name: String,
     /// Of a leaf, that of its values.
@@ -43,6 +45,8 @@ pub struct ColumnReport {
     /// Values stored bit-exactly because quantizing them would break the bound.
     pub outliers: u64,
     pub nulls: u64,
+    /// Values that are not null; of a leaf, those in all lists.
+    pub values: u64,
     /// Bytes in Arrow's memory format, without slack.
     pub raw_bytes: u64,
     /// Bytes of the column's pages in the file.

@@ -175,7 +175,9 @@ impl<W: Write + Send> Writer<W> {
         if self.buffered_rows > 0 {
             self.flush_row_group()?;
         }
-        let reports: Vec<ColumnReport> = self.columns.iter().flat_map(Column::reports).collect();
+        let columns = self.columns.iter().enumerate();
+        let reports: Vec<ColumnReport> =
+            columns.flat_map(|(i, column)| column.reports(i)).collect();
         let index = Index {
             schema: Arc::clone(&self.schema),
             block_rows: self.block_rows,

@@ -27,6 +27,7 @@ pub(super) struct Column {
     /// Of the finite values seen.
     range: ValueRange,
     raw_bytes: u64,
+    rows: u64,
     nulls: u64,
 }
 
@@ -97,6 +98,7 @@ impl Column {
             state,
             range: ValueRange::EMPTY,
             raw_bytes: 0,
+            rows: 0,
             nulls: 0,
         }
     }
@@ -131,6 +133,7 @@ impl Column {
         grid: Option<Grid>,
     ) -> Result<Prepared> {
         self.raw_bytes += raw_bytes(&array);
+        self.rows += array.len() as u64;
         self.nulls += array.null_count() as u64;
         let (declared, index) = match &mut self.state {
             State::Packed { declared, index } => (declared, index),
@@ -191,14 +194,16 @@ impl Column {
         }
     }
 
-    pub(super) fn reports(&self) -> Vec<ColumnReport> {
+    /// What became of the column at position `column`.
+    pub(super) fn reports(&self, column: usize) -> Vec<ColumnReport> {
+        let whole = self.report(column);
         match &self.state {
-            State::Nested(state) => state.reports(&self.field, self.nulls),
-            State::Packed { .. } | State::Ordinary(_) => vec![self.report()],
+            State::Nested(state) => state.reports(whole),
+            State::Packed { .. } | State::Ordinary(_) => vec![whole],
         }
     }
 
-    fn report(&self) -> ColumnReport {
+    fn report(&self, column: usize) -> ColumnReport {
         let (bound, abs_bound, max_error, outliers, packed_bytes, range_declared) =
             match &self.state {
                 State::Packed { declared, index } => {
@@ -219,6 +224,7 @@ impl Column {
                 State::Nested(_) => (None, None, 0.0, 0, 0, true),
             };
         ColumnReport {
+            column,
             name: self.field.name().clone(),
             data_type: self.field.data_type().clone(),
             bound,
@@ -229,6 +235,7 @@ impl Column {
             max_error,
             outliers,
             nulls: self.nulls,
+            values: self.rows - self.nulls,
             raw_bytes: self.raw_bytes,
             packed_bytes,
         }

@@ -30,19 +30,7 @@ pub(super) fn references(
         let ranges = all.par_iter_mut();
         return Ok(ranges.map(|x| quantile_range(x, low, high)).collect());
     }
-    let ranges = blocks.par_iter().map(|(_, block)| {
-        let mut ranges = vec![ValueRange::EMPTY; leaf.dimensions()];
-        for_each(leaf, block, |dimension, x| {
-            if x.is_finite() {
-                let range = &mut ranges[dimension];
-                *range = ValueRange {
-                    min: range.min.min(x),
-                    max: range.max.max(x),
-                };
-            }
-        });
-        ranges
-    });
+    let ranges = blocks.par_iter().map(|(_, block)| ranges(leaf, block));
     let union = |a: Vec<ValueRange>, b: Vec<ValueRange>| match a.is_empty() {
         true => b,
         false => a.iter().zip(&b).map(|(a, b)| a.union(b)).collect(),
@@ -52,6 +40,21 @@ pub(super) fn references(
         true => vec![ValueRange::EMPTY; leaf.dimensions()],
         false => ranges,
     })
+}
+
+/// The range of the finite values of each dimension.
+pub(super) fn ranges(leaf: &Leaf, block: &Shredded) -> Vec<ValueRange> {
+    let mut ranges = vec![ValueRange::EMPTY; leaf.dimensions()];
+    for_each(leaf, block, |dimension, x| {
+        if x.is_finite() {
+            let range = &mut ranges[dimension];
+            *range = ValueRange {
+                min: range.min.min(x),
+                max: range.max.max(x),
+            };
+        }
+    });
+    ranges
 }
 
 /// Calls `each` with the dimension of each value, and the value.

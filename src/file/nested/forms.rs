@@ -216,7 +216,10 @@ impl Coder {
             let references: Option<Vec<&[i32]>> = references.map(|d| integers[*d]).collect();
             // Plans refer to dimensions that have integers.
             let references = references.unwrap_or_default();
-            let part = run.block.encode(plan, &references, self.effort);
+            let mut part = run.block.encode(plan, &references, self.effort);
+            if run.is_empty {
+                part.payload.clear();
+            }
             (part, plan.references.clone())
         });
         let (parts, references): (Vec<EncodedBlock>, Vec<Vec<usize>>) = parts.unzip();
@@ -253,7 +256,13 @@ impl Coder {
         let coded = blocks.iter().map(|block| {
             let runs = block.values.len().div_ceil(MAX_BLOCK_VALUES);
             let runs = prepared.by_ref().take(runs);
-            let runs: Vec<Run> = runs.map(|block| Run { block, plan: None }).collect();
+            let runs: Vec<Run> = runs
+                .map(|block| Run {
+                    block,
+                    plan: None,
+                    is_empty: false,
+                })
+                .collect();
             self.runs(block, &runs, form)
         });
         Ok(Encoded {
@@ -268,6 +277,7 @@ struct Run {
     block: Block,
     /// That of values that were followed: no other would do.
     plan: Option<Plan>,
+    is_empty: bool,
 }
 
 impl Run {
@@ -286,14 +296,15 @@ impl Run {
                 Some(Way::Follow(follow)) => Some(follow.plan()),
                 _ => None,
             },
+            is_empty: values.is_empty(),
         })
     }
 
     /// The integers that others may refer to.
     fn integers(&self) -> Option<&[i32]> {
         match self.plan {
-            Some(_) => None,
-            None => self.block.integers(),
+            None if !self.is_empty => self.block.integers(),
+            _ => None,
         }
     }
 }

@@ -15,10 +15,15 @@ pub(super) mod layout;
 mod leaf;
 mod levels;
 mod page;
+mod public;
 mod schema;
 mod shred;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+#[cfg(test)]
+mod tests_arbitrary;
+#[cfg(test)]
+mod tests_vectors;
 mod writing;
 
 pub(super) use check::check_vectors;
@@ -26,5 +31,6 @@ pub(super) use encode::{LeafChunk, LeafOptions};
 pub(super) use leaf::{Leaf, MAX_BLOCK_LEVELS, leaves, leaves_named};
 pub use page::PageShape;
 pub(super) use page::{Nested, decode, virtual_len};
+pub use public::{FloatLeaf, bound_names};
 pub(super) use schema::{physical_field, without_packed};
 pub(super) use writing::{NestedChunks, NestedState};

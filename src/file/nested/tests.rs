@@ -10,19 +10,18 @@ use arrow::datatypes::{DataType, Field, Fields, Float32Type, Schema};
 use bytes::Bytes;
 use half::f16;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use proptest::prelude::*;
 
 use crate::codec::{Effort, ErrorBound};
 use crate::file::*;
 
-fn pack(batch: &RecordBatch, options: WriterOptions) -> (Bytes, WriteReport) {
+pub(super) fn pack(batch: &RecordBatch, options: WriterOptions) -> (Bytes, WriteReport) {
     let mut writer = Writer::try_new(Vec::new(), batch.schema(), options).unwrap();
     writer.write(batch).unwrap();
     let (bytes, report) = writer.close().unwrap();
     (Bytes::from(bytes), report)
 }
 
-fn read(bytes: &Bytes) -> RecordBatch {
+pub(super) fn read(bytes: &Bytes) -> RecordBatch {
     let reader = ReaderBuilder::new(Arc::new(bytes.clone())).unwrap();
     let schema = Arc::clone(reader.schema());
     let batches: Result<Vec<_>, _> = reader.build().unwrap().collect();
@@ -41,7 +40,7 @@ fn read_as_parquet(bytes: &Bytes) -> RecordBatch {
 
 /// Whether both are the same but for floats, which may lie `bound` apart; in structure, in nulls,
 /// in all that is no finite number.
-pub(in crate::file) fn near(a: &dyn Array, b: &dyn Array, bound: f64) -> bool {
+pub(super) fn near(a: &dyn Array, b: &dyn Array, bound: f64) -> bool {
     if a.len() != b.len()
         || a.logical_nulls() != b.logical_nulls() && a.null_count() + b.null_count() > 0
     {
@@ -99,7 +98,7 @@ fn number(array: &dyn Array, i: usize) -> (f64, u64) {
     }
 }
 
-fn check(batch: &RecordBatch, options: WriterOptions, bound: f64) -> Bytes {
+pub(super) fn check(batch: &RecordBatch, options: WriterOptions, bound: f64) -> Bytes {
     let (bytes, _) = pack(batch, options);
     let back = read(&bytes);
     assert_eq!(back.schema(), batch.schema());
@@ -118,7 +117,7 @@ fn check(batch: &RecordBatch, options: WriterOptions, bound: f64) -> Bytes {
     bytes
 }
 
-fn abs(bound: f64) -> WriterOptions {
+pub(super) fn abs(bound: f64) -> WriterOptions {
     WriterOptions::new().with_bound(ErrorBound::abs(bound).unwrap())
 }
 
@@ -128,7 +127,7 @@ fn x(i: usize) -> f32 {
 
 /// Vectors of 4, a struct of a float, a name and a list, and lists of lists; with nulls of each
 /// kind.
-fn table(rows: usize) -> RecordBatch {
+pub(in crate::file) fn table(rows: usize) -> RecordBatch {
     let items = Float32Array::from_iter((0..4 * rows).map(|i| (i % 11 != 3).then(|| x(i))));
     let nulls = NullBuffer::from_iter((0..rows).map(|i| i % 5 != 2));
     let item = Arc::new(Field::new("item", DataType::Float32, true));
@@ -223,4 +222,90 @@ fn nested_columns_come_back() {
         }
         check(&batch.slice(rows / 3, rows - rows / 3), abs(0.01), 0.01);
     }
+}
+
+#[test]
+fn strangers_count_and_find_nulls() {
+    let batch = table(100);
+    let (bytes, _) = pack(&batch, abs(0.1));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    let found: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let found = concat_batches(&found[0].schema(), &found).unwrap();
+    assert_eq!(found.num_rows(), 100);
+    for (a, b) in batch.columns().iter().zip(found.columns()) {
+        assert_eq!(a.null_count(), b.null_count());
+    }
+    let (a, b) = (batch.column(1).as_struct(), found.column(1).as_struct());
+    let names = |s: &StructArray| {
+        let names = s.column(1).as_string::<i32>().iter();
+        let names: Vec<Option<String>> = names.map(|n| n.map(str::to_owned)).collect();
+        (0..100)
+            .map(|i| names[i].clone().filter(|_| s.is_valid(i)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(a), names(b));
+    // A list of each length, and a leaf that is null, are what they were.
+    let lengths = |v: &ArrayRef| {
+        let list = v.as_list::<i32>();
+        let length = |i: usize| list.is_valid(i).then(|| list.value_length(i));
+        (0..list.len()).map(length).collect::<Vec<_>>()
+    };
+    let valid: Vec<usize> = (0..100).filter(|i| a.is_valid(*i)).collect();
+    let (a, b) = (lengths(a.column(2)), lengths(b.column(2)));
+    assert!(valid.iter().all(|i| a[*i] == b[*i]));
+}
+
+#[test]
+fn objects_are_read_alike() {
+    let batch = table(300);
+    let options = abs(0.1).with_block_rows(50);
+    let (bytes, _) = pack(&batch, options);
+    let back = read(&bytes);
+    let file = VirtualFile::new(Arc::new(bytes)).unwrap();
+    let all = file.read(0..file.len().unwrap()).unwrap();
+    for (at, step) in [(0, 1), (3, 17), (5, 4096)] {
+        let mut end = at;
+        while end < all.len() {
+            let start = end;
+            end = (start + step * 7).min(all.len());
+            let part = file.read(start as u64..end as u64).unwrap();
+            assert_eq!(part, all.slice(start..end));
+            if step == 1 && end > 3000 {
+                break;
+            }
+        }
+    }
+    assert_eq!(back.num_rows(), 300);
+}
+
+/// Reading one field of a struct reads no payload of the others.
+#[test]
+fn fields_are_read_alone() {
+    let (bytes, _) = pack(&table(300), abs(0.1));
+    let file = VirtualFile::new(Arc::new(bytes)).unwrap();
+    let layout = file.layout();
+    let metadata = layout.metadata();
+    let schema = metadata.file_metadata().schema_descr();
+    let of_path = |path: &str| {
+        let leaf = (0..schema.num_columns())
+            .find(|i| schema.column(*i).path().string() == path)
+            .unwrap();
+        let chunk = metadata.row_group(0).column(leaf);
+        let (start, len) = chunk.byte_range();
+        layout
+            .plan(&[start..start + len])
+            .unwrap()
+            .fetches()
+            .to_vec()
+    };
+    let x = of_path("s.x");
+    let v = of_path("s.v.list.item");
+    assert_eq!((x.len(), v.len()), (1, 1));
+    assert!(x[0].end <= v[0].start || v[0].end <= x[0].start);
+    let index = layout.index();
+    let (_, leaf) = index
+        .packed_leaves()
+        .find(|(_, leaf)| leaf.name == "s.x")
+        .unwrap();
+    assert_eq!(x[0].end - x[0].start, leaf.column.packed_bytes());
 }

@@ -157,8 +157,8 @@ impl NestedState {
         Ok(Some(chunks))
     }
 
-    /// One for each packed leaf, and one for the rest if there is any.
-    pub(in crate::file) fn reports(&self, field: &FieldRef, nulls: u64) -> Vec<ColumnReport> {
+    /// One for each packed leaf, and one for the rest if there is any. `whole` is of the column.
+    pub(in crate::file) fn reports(&self, whole: ColumnReport) -> Vec<ColumnReport> {
         let mut reports = Vec::new();
         let mut rest = (0, false);
         let mut values_bytes = 0;
@@ -182,6 +182,7 @@ impl NestedState {
             values_bytes += raw;
             let largest = column.abs_bounds.iter().copied().reduce(f64::max);
             reports.push(ColumnReport {
+                column: whole.column,
                 name: leaf.name(),
                 data_type: leaf.data_type.clone(),
                 bound: Some(column.bound),
@@ -192,6 +193,7 @@ impl NestedState {
                 max_error: column.max_error,
                 outliers: column.outliers(),
                 nulls: column.nulls(),
+                values,
                 raw_bytes: raw,
                 packed_bytes: column.packed_bytes(),
             });
@@ -201,18 +203,9 @@ impl NestedState {
         match (rest.1, reports.first_mut()) {
             (false, Some(first)) => first.raw_bytes += other,
             _ => reports.push(ColumnReport {
-                name: field.name().clone(),
-                data_type: field.data_type().clone(),
-                bound: None,
-                abs_bound: None,
-                range: ValueRange::EMPTY,
-                range_declared: true,
-                dimensions: 0,
-                max_error: 0.0,
-                outliers: 0,
-                nulls,
                 raw_bytes: other,
                 packed_bytes: rest.0,
+                ..whole
             }),
         }
         reports

@@ -236,7 +236,12 @@ impl<W: Write + Send> PortableWriter<W> {
             .write_all(&footer)
             .and_then(|()| self.sink.flush())
             .map_err(FileError::io("writing"))?;
-        let columns: Vec<ColumnReport> = self.columns.iter().map(Column::report).collect();
+        let columns: Vec<ColumnReport> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| column.report(i, rows))
+            .collect();
         let report = WriteReport {
             rows,
             raw_bytes: columns.iter().map(|column| column.raw_bytes).sum(),
@@ -442,7 +447,7 @@ impl Column {
         self.written_bytes += chunks.bytes.len() as u64;
     }
 
-    fn report(&self) -> ColumnReport {
+    fn report(&self, position: usize, rows: u64) -> ColumnReport {
         let bounds = self
             .promise
             .iter()
@@ -452,6 +457,7 @@ impl Column {
             .reduce(f64::max);
         let promise = self.promise.as_ref();
         ColumnReport {
+            column: position,
             name: self.field.name().clone(),
             data_type: self.field.data_type().clone(),
             bound: promise.map(|promise| promise.bound),
@@ -464,6 +470,7 @@ impl Column {
             max_error: self.max_error,
             outliers: self.outliers,
             nulls: self.nulls,
+            values: rows - self.nulls,
             raw_bytes: self.raw_bytes,
             packed_bytes: self.written_bytes,
         }
