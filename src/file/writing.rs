@@ -12,7 +12,7 @@ use super::best_encoding::{Paging, smallest_chunks};
 use super::column::{element_type, is_float, raw_bytes};
 use super::error::{FileError, Result};
 use super::index::{Block, IndexColumn, OrdinaryColumn, PackedColumn};
-use super::nested::{self, NestedChunks, NestedState};
+use super::nested::{self, NestedChunks, NestedCoding, NestedState};
 use super::options::WriterOptions;
 use super::order::ColumnPlan;
 use super::ordinary::{OrdinaryChunks, ordinary_chunks};
@@ -111,6 +111,10 @@ impl Column {
         };
         ColumnPlan {
             field: &self.field,
+            nested: match &self.state {
+                State::Nested(state) => Some(state),
+                State::Packed { .. } | State::Ordinary(_) => None,
+            },
             bound,
             declared,
             // Rows go with their vectors, not by them.
@@ -186,9 +190,12 @@ impl Column {
                 Ok(Chunk::Ordinary(chunks))
             }
             (Prepared::Nested(array), State::Nested(state)) => {
-                let effort = coding.effort;
-                let chunks = state.encode(&self.field, array, block_rows, effort, search)?;
-                Ok(Chunk::Nested(chunks))
+                let coding = NestedCoding {
+                    block_rows,
+                    effort: coding.effort,
+                    search,
+                };
+                Ok(Chunk::Nested(state.encode(&self.field, array, coding)?))
             }
             _ => Err(FileError::invalid("a column changed its kind")),
         }

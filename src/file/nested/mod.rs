@@ -33,4 +33,4 @@ pub use page::PageShape;
 pub(super) use page::{Nested, decode, virtual_len};
 pub use public::{FloatLeaf, bound_names};
 pub(super) use schema::{physical_field, without_packed};
-pub(super) use writing::{NestedChunks, NestedState};
+pub(super) use writing::{NestedChunks, NestedCoding, NestedState};

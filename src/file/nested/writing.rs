@@ -45,6 +45,18 @@ struct Written {
     seen: Option<ValueRange>,
 }
 
+/// How the writer codes.
+#[derive(Clone, Copy)]
+pub(in crate::file) struct NestedCoding {
+    pub(in crate::file) block_rows: usize,
+    pub(in crate::file) effort: Effort,
+    pub(in crate::file) search: Search,
+}
+
+fn missing() -> FileError {
+    FileError::invalid("fewer leaves than its type has")
+}
+
 /// The chunks of a nested column of one row group.
 pub(in crate::file) struct NestedChunks {
     /// One for each leaf, in the schema's order; None stands for one of `ordinary`, in order.
@@ -103,58 +115,63 @@ impl NestedState {
         &mut self,
         field: &FieldRef,
         array: &ArrayRef,
-        block_rows: usize,
-        effort: Effort,
-        search: Search,
+        coding: NestedCoding,
     ) -> Result<NestedChunks> {
+        let mut chunks = self.chunks(field, array, coding)?;
         self.raw_bytes += raw_bytes(array);
-        let states = self
-            .leaves
-            .par_iter()
-            .zip(&mut self.index)
-            .zip(&mut self.written);
-        let packed = states
-            .map(|((leaf, index), written)| {
-                let IndexLeaf::Packed(index) = index else {
-                    return Ok(None);
-                };
-                let options = LeafOptions {
-                    bound: index.column.bound,
-                    declared: written.declared,
-                    by_dimension: written.by_dimension,
-                    declared_dimensions: written.declared_dimensions.as_deref(),
-                    block_rows,
-                    effort,
-                    search,
-                };
-                let mut chunk = LeafChunk::new(field, array, leaf, &options)
-                    .map_err(|error| error.at(format!("column {:?}", leaf.name())))?;
-                written.note(&mut chunk, index);
-                Ok(Some(chunk))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let ordinary = without_packed(field, array, &self.leaves)
-            .map(|(field, array)| ordinary(&field, array, block_rows, effort))
-            .transpose()?;
-        self.note_ordinary(ordinary)
-            .map(|ordinary| NestedChunks { packed, ordinary })
-            .map_err(|error| error.at(format!("column {:?}", field.name())))
-    }
-
-    fn note_ordinary(&mut self, chunks: Option<OrdinaryChunks>) -> Result<Option<OrdinaryChunks>> {
-        let Some(mut chunks) = chunks else {
-            return Ok(None);
-        };
-        let mut leaves = chunks.leaves.iter_mut();
-        for index in &mut self.index {
-            if let IndexLeaf::Ordinary(index) = index {
-                let leaf = leaves
-                    .next()
-                    .ok_or_else(|| FileError::invalid("fewer leaves than its type has"))?;
-                index.row_groups.push(vec![std::mem::take(&mut leaf.pages)]);
+        let leaves = chunks.ordinary.iter_mut();
+        let mut ordinary = leaves.flat_map(|chunks| chunks.leaves.iter_mut());
+        let states = self.index.iter_mut().zip(&mut self.written);
+        for ((index, written), packed) in states.zip(&mut chunks.packed) {
+            match (index, packed) {
+                (IndexLeaf::Packed(index), Some(chunk)) => written.note(chunk, index),
+                (IndexLeaf::Ordinary(index), _) => {
+                    let leaf = ordinary.next().ok_or_else(missing)?;
+                    index.row_groups.push(vec![std::mem::take(&mut leaf.pages)]);
+                }
+                (IndexLeaf::Packed(_), None) => return Err(missing()),
             }
         }
-        Ok(Some(chunks))
+        drop(ordinary);
+        Ok(chunks)
+    }
+
+    /// The chunks of the column of one row group.
+    pub(in crate::file) fn chunks(
+        &self,
+        field: &FieldRef,
+        array: &ArrayRef,
+        coding: NestedCoding,
+    ) -> Result<NestedChunks> {
+        let NestedCoding {
+            block_rows,
+            effort,
+            search,
+        } = coding;
+        let states = self.leaves.par_iter().zip(&self.index).zip(&self.written);
+        let packed = states.map(|((leaf, index), written)| {
+            let IndexLeaf::Packed(index) = index else {
+                return Ok(None);
+            };
+            let options = LeafOptions {
+                bound: index.column.bound,
+                declared: written.declared,
+                by_dimension: written.by_dimension,
+                declared_dimensions: written.declared_dimensions.as_deref(),
+                block_rows,
+                effort,
+                search,
+            };
+            LeafChunk::new(field, array, leaf, &options)
+                .map(Some)
+                .map_err(|error| error.at(format!("column {:?}", leaf.name())))
+        });
+        let packed = packed.collect::<Result<Vec<_>>>()?;
+        let ordinary = without_packed(field, array, &self.leaves)
+            .map(|(field, array)| ordinary(&field, array, block_rows, effort))
+            .transpose()
+            .map_err(|error| error.at(format!("column {:?}", field.name())))?;
+        Ok(NestedChunks { packed, ordinary })
     }
 
     /// One for each packed leaf, and one for the rest if there is any. `whole` is of the column.
@@ -282,15 +299,20 @@ pub(in crate::file) enum AnyChunk<'a> {
 }
 
 impl NestedChunks {
+    /// Bytes of all chunks.
+    pub(in crate::file) fn bytes(&self) -> u64 {
+        let packed = self.packed.iter().flatten().map(|chunk| chunk.bytes.len());
+        let ordinary = self.ordinary.iter().map(|chunks| chunks.data().len());
+        packed.chain(ordinary).sum::<usize>() as u64
+    }
+
     /// The chunks in the order of the schema.
     pub(in crate::file) fn in_order(&self) -> impl Iterator<Item = Result<AnyChunk<'_>>> {
         let mut ordinary = self.ordinary.iter().flat_map(OrdinaryChunks::each);
         self.packed.iter().map(move |packed| match packed {
             Some(chunk) => Ok(AnyChunk::Packed(chunk)),
             None => {
-                let next = ordinary.next();
-                let (leaf, bytes) =
-                    next.ok_or_else(|| FileError::invalid("fewer leaves than its type has"))?;
+                let (leaf, bytes) = ordinary.next().ok_or_else(missing)?;
                 Ok(AnyChunk::Ordinary(leaf, bytes))
             }
         })
