@@ -62,6 +62,8 @@ mod stream;
 mod tests;
 #[cfg(test)]
 mod tests_bounds;
+#[cfg(test)]
+mod tests_vector;
 mod transform;
 mod vector;
 

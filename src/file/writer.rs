@@ -150,10 +150,10 @@ impl<W: Write + Send> Writer<W> {
             self.buffered.push(slice);
             self.buffered_rows += rows;
             offset += rows;
-            let heavy = self
-                .buffered_bytes
-                .is_some_and(|bytes| bytes >= ROW_GROUP_BYTES as u64)
-                && self.buffered_rows.is_multiple_of(self.block_rows);
+            // At the end of a block if that is near; rows of long lists are not waited for.
+            let whole_blocks = self.buffered_rows.is_multiple_of(self.block_rows);
+            let limit = ROW_GROUP_BYTES as u64 * if whole_blocks { 1 } else { 2 };
+            let heavy = self.buffered_bytes.is_some_and(|bytes| bytes >= limit);
             if self.buffered_rows == self.row_group_rows || heavy {
                 self.flush_row_group()?;
             }

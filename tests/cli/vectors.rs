@@ -170,7 +170,7 @@ fn rows_in_any_order_verify() {
 fn decompressed_files_hold_the_same() {
     let folder = Folder::new();
     write_parquet(&folder.path("in.parquet"), &vectors(700));
-    compress(&folder, &["--rel", "1e-3"]);
+    compress(&folder, &["--abs", "0.01"]);
     let run = folder.run(&["decompress", "out.parquet", "-o", "plain.parquet"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     let verified = folder.json(&["verify", "plain.parquet", "out.parquet", "--json"]);
