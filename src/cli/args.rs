@@ -65,7 +65,7 @@ pub struct Compress {
     #[arg(long, value_name = "D", group = "bound", allow_negative_numbers = true, value_parser = psnr)]
     pub psnr: Option<ErrorBound>,
     /// Bound of one column: rel:R, rel:R@p1..p99, abs:E, pwrel:R, psnr:D or exact; may be given for
-    /// several
+    /// several. A list's name stands for its values, s.x for the field x of the structs in s
     #[arg(long = "column", value_name = "NAME=BOUND", value_parser = column)]
     pub columns: Vec<(String, ErrorBound)>,
     /// How hard to try: fast is for the highest decode speed, small for the smallest file
@@ -88,6 +88,10 @@ pub struct Compress {
     /// Whether rows keep their order, or each row group may store them in the order that is smallest
     #[arg(long, value_enum, value_name = "ORDER", default_value = "keep")]
     pub row_order: RowOrder,
+    /// What a vector's bound is relative to: the range of all of its values, or that of each
+    /// dimension (of lists of fixed size; other lists have none)
+    #[arg(long, value_enum, value_name = "RANGE", default_value = "all")]
+    pub vector_range: VectorRange,
     /// Add a last column of this name: each row's position in the input, counted from 0
     #[arg(long, value_name = "NAME")]
     pub row_id: Option<String>,
@@ -107,6 +111,12 @@ pub enum Effort {
 pub enum Layout {
     Packed,
     Portable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VectorRange {
+    All,
+    Dimension,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

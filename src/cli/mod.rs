@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::codec::{Effort, ErrorBound};
-use crate::file::{FileLayout, RowOrder};
+use crate::file::{FileLayout, RowOrder, VectorRange};
 use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::decompress::decompress;
 use crate::tools::input::Input;
@@ -127,6 +127,10 @@ fn run_compress(args: args::Compress) -> Result<u8> {
         row_order: match args.row_order {
             args::RowOrder::Keep => RowOrder::Keep,
             args::RowOrder::Any => RowOrder::Any,
+        },
+        vector_range: match args.vector_range {
+            args::VectorRange::All => VectorRange::All,
+            args::VectorRange::Dimension => VectorRange::Dimension,
         },
         row_id: args.row_id,
     };

@@ -89,7 +89,11 @@ struct CompressColumnJson<'a> {
     #[serde(rename = "type")]
     data_type: String,
     bound: Option<String>,
+    /// The largest one, where dimensions have bounds of their own.
     abs_bound: Option<f64>,
+    /// Dimensions of vectors that have bounds of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dimensions: Option<usize>,
     max_error: f64,
     outliers: u64,
     raw_bytes: u64,
@@ -123,11 +127,20 @@ impl<'a> CompressColumnJson<'a> {
                 .bound
                 .filter(|bound| !matches!(bound, ErrorBound::PointwiseRel(_)))
                 .map(|_| column.abs_bound.unwrap_or(0.0)),
+            dimensions: Some(column.dimensions).filter(|dimensions| *dimensions > 0),
             max_error: column.max_error,
             outliers: column.outliers,
             raw_bytes: column.raw_bytes,
             packed_bytes: column.packed_bytes,
         }
+    }
+}
+
+/// The largest of the bounds of several dimensions is not that of each.
+fn abs_bound(largest: f64, dimensions: usize) -> String {
+    match dimensions {
+        0 => number(largest),
+        _ => format!("up to {}", number(largest)),
     }
 }
 
@@ -153,7 +166,9 @@ pub fn compress_table(report: &CompressReport) -> String {
             column
                 .bound
                 .map_or("-".to_string(), |bound| bound.to_string()),
-            column.abs_bound.map_or("-".to_string(), number),
+            column
+                .abs_bound
+                .map_or("-".to_string(), |bound| abs_bound(bound, column.dimensions)),
             if column.bound.is_some() {
                 number(column.max_error)
             } else {
@@ -167,10 +182,7 @@ pub fn compress_table(report: &CompressReport) -> String {
             bytes(column.raw_bytes),
             bytes(column.packed_bytes),
             ratio(column.raw_bytes, column.packed_bytes),
-            bits_per_value(
-                column.packed_bytes,
-                written.rows.saturating_sub(column.nulls),
-            ),
+            bits_per_value(column.packed_bytes, column.values),
         ]);
     }
     let mut text = table.render() + &and_more(written.columns.len());
@@ -295,7 +307,11 @@ fn packed_columns(report: &InspectReport) -> String {
             shown_type(column),
             codecs(column),
             or_dash(column.bound.clone()),
-            or_dash(column.abs_bound.map(number)),
+            or_dash(
+                column
+                    .abs_bound
+                    .map(|bound| abs_bound(bound, column.dimensions.unwrap_or(0))),
+            ),
             or_dash(column.max_error.map(number)),
             or_dash(column.range.map(|range| number(range[0]))),
             or_dash(column.range.map(|range| number(range[1]))),
@@ -306,7 +322,9 @@ fn packed_columns(report: &InspectReport) -> String {
             or_dash(column.raw_bytes.map(|raw| ratio(raw, column.packed_bytes))),
             bits_per_value(
                 column.packed_bytes,
-                report.rows.saturating_sub(column.nulls.unwrap_or(0)),
+                column
+                    .values
+                    .unwrap_or(report.rows.saturating_sub(column.nulls.unwrap_or(0))),
             ),
         ]);
     }

@@ -227,7 +227,7 @@ mod tests {
             }
             let out = coded(&integers);
             let mut read_back = vec![0; integers.len()];
-            let mut cursor = Cursor::of(&out);
+            let mut cursor = Cursor::new(&out);
             read(&mut cursor, &mut read_back).unwrap();
             prop_assert!(cursor.finish().is_ok());
             prop_assert_eq!(read_back, integers);
@@ -236,7 +236,7 @@ mod tests {
         #[test]
         fn any_bytes_are_an_error_or_integers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let mut integers = vec![0; 300];
-            let _ = read(&mut Cursor::of(&bytes), &mut integers);
+            let _ = read(&mut Cursor::new(&bytes), &mut integers);
         }
 
         #[test]
@@ -267,7 +267,7 @@ mod tests {
     fn words_that_end_early_are_refused() {
         let out = coded(&[5, 6, 7, 900, -3]);
         for len in 0..out.len() {
-            assert!(read(&mut Cursor::of(&out[..len]), &mut [0; 5]).is_err());
+            assert!(read(&mut Cursor::new(&out[..len]), &mut [0; 5]).is_err());
         }
     }
 }

@@ -69,8 +69,11 @@ mod tests;
 mod tests_bounds;
 #[cfg(test)]
 mod tests_follow;
+#[cfg(test)]
+mod tests_vector;
 mod transform;
 mod unpack;
+mod vector;
 mod wide;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
@@ -88,3 +91,4 @@ pub use percentile::{Percentile, quantile_range};
 pub use quantize::Grid;
 pub use select::{Plan, Search, plan};
 pub use squares::{RmseTarget, Squares};
+pub use vector::{VectorForm, decode_vector, join_vector, plan_by_position, position_integers};

@@ -178,9 +178,13 @@ pub(super) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
 pub(super) struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
-    #[cfg(test)]
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
+    }
+
+    /// All that is left.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, CodecError> {

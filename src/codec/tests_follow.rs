@@ -157,7 +157,7 @@ proptest! {
         prop_assert_eq!(residuals, integers.clone());
         let mut written = Vec::new();
         transform.write(&mut written);
-        let read = Strides::read(&mut Cursor::of(&written), integers.len()).unwrap();
+        let read = Strides::read(&mut Cursor::new(&written), integers.len()).unwrap();
         prop_assert_eq!(read, transform);
     }
 
@@ -172,7 +172,7 @@ proptest! {
         others.iter().for_each(|(at, x)| residuals[at.index(n)] = *x);
         let stretches = if in_stretches { strides::numbers(n) } else { Vec::new() };
         if let Some(coded) = sparse::coded(&residuals, &stretches) {
-            let mut cursor = Cursor::of(&coded);
+            let mut cursor = Cursor::new(&coded);
             let mut read = vec![0; n];
             sparse::read(&mut cursor, &stretches, &mut read).unwrap();
             prop_assert_eq!(read, residuals);
@@ -189,9 +189,9 @@ proptest! {
         payload::write_varint(bytes.len() as u64, &mut coded);
         coded.extend_from_slice(&bytes);
         let mut read = vec![0; n];
-        let _ = sparse::read(&mut Cursor::of(&coded), &strides::numbers(n), &mut read);
-        let _ = Strides::read(&mut Cursor::of(&coded), n);
-        let _ = super::bits::BitReader::open(&mut Cursor::of(&coded), Learning::Quick);
+        let _ = sparse::read(&mut Cursor::new(&coded), &strides::numbers(n), &mut read);
+        let _ = Strides::read(&mut Cursor::new(&coded), n);
+        let _ = super::bits::BitReader::open(&mut Cursor::new(&coded), Learning::Quick);
     }
 }
 

@@ -11,7 +11,7 @@ use datafusion::execution::cache::cache_manager::{
 use object_store::{ObjectMeta, ObjectStore};
 use tokio::sync::OnceCell;
 
-use crate::file::{Block, FileError, IndexColumn, Layout, ObjectReader, Opened};
+use crate::file::{Block, FileError, IndexColumn, IndexLeaf, Layout, ObjectReader, Opened};
 
 /// An opened file in the session's file metadata cache, which bounds the memory of all of them.
 struct CachedFile {
@@ -75,10 +75,18 @@ fn memory_size(layout: &Layout) -> usize {
             IndexColumn::Ordinary(ordinary) => {
                 ordinary.row_groups.iter().flatten().flatten().count()
             }
+            IndexColumn::Nested(nested) => nested.leaves.iter().map(leaf_pages).sum(),
         })
         .sum();
     // Each page has an entry in the index, and one in the layout that repeats it.
     layout.metadata().memory_size() + pages * 3 * size_of::<Block>()
+}
+
+fn leaf_pages(leaf: &IndexLeaf) -> usize {
+    match leaf {
+        IndexLeaf::Packed(leaf) => leaf.column.blocks().count(),
+        IndexLeaf::Ordinary(leaf) => leaf.row_groups.iter().flatten().flatten().count(),
+    }
 }
 
 /// A place where the readers of one file in one scan find it opened.

@@ -5,9 +5,12 @@ use std::collections::HashSet;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 
+use crate::codec::ErrorBound;
+
 use super::column::is_float;
 use super::error::{FileError, Result};
-use super::options::WriterOptions;
+use super::nested::{self, Leaf};
+use super::options::{FileLayout, WriterOptions};
 
 /// Whether a batch is of the schema that the writer was made for.
 pub(super) fn check_batch(schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
@@ -39,7 +42,11 @@ pub(super) fn check_batch(schema: &SchemaRef, batch: &RecordBatch) -> Result<()>
     Ok(())
 }
 
-pub(super) fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Result<()> {
+pub(super) fn check_columns(
+    schema: &SchemaRef,
+    options: &WriterOptions,
+    layout: FileLayout,
+) -> Result<()> {
     let mut names = HashSet::new();
     if let Some(twice) = schema
         .fields()
@@ -51,16 +58,7 @@ pub(super) fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Resu
             twice.name()
         )));
     }
-    if let Some(missing) = options.bounded_columns().find(|name| !names.contains(name)) {
-        return Err(FileError::invalid(format!(
-            "there is no column named {missing:?}"
-        )));
-    }
-    options.default_bound().checked()?;
     for field in schema.fields() {
-        if let Some(bound) = options.bound_of(field.name()) {
-            bound.checked()?;
-        }
         if !reads_back(field.data_type()) {
             return Err(FileError::invalid(format!(
                 "column {:?} is of type {}, which Parquet does not give back; cast it to its value type first",
@@ -68,18 +66,50 @@ pub(super) fn check_columns(schema: &SchemaRef, options: &WriterOptions) -> Resu
                 field.data_type()
             )));
         }
-        if let Some(bound) = options.bound_of(field.name())
-            && !bound.is_exact()
-            && !is_float(field.data_type())
-        {
-            return Err(FileError::invalid(format!(
-                "column {:?} is of type {} and takes no error bound but exact (asked for: {bound})",
-                field.name(),
-                field.data_type()
-            )));
-        }
     }
-    Ok(())
+    options.default_bound().checked()?;
+    for name in options.bounded_columns() {
+        check_bound(schema, name, options.bound_of(name), layout)?;
+    }
+    nested::check_vectors(schema, options, layout)
+}
+
+/// Whether what `name` stands for may have a bound, or this one.
+fn check_bound(
+    schema: &SchemaRef,
+    name: &str,
+    bound: Option<ErrorBound>,
+    layout: FileLayout,
+) -> Result<()> {
+    let leaves = nested::leaves_named(schema, name);
+    let Some(first) = leaves.first() else {
+        return Err(FileError::invalid(format!(
+            "there is no column named {name:?}"
+        )));
+    };
+    let Some(bound) = bound else { return Ok(()) };
+    bound.checked()?;
+    let takes = |leaf: &Leaf| {
+        let packed = leaf.element.is_some() && layout == FileLayout::Packed;
+        is_float(&leaf.data_type) && (leaf.is_flat() || packed)
+    };
+    if bound.is_exact() || leaves.iter().any(takes) {
+        return Ok(());
+    }
+    let of_type = match schema.field_with_name(name) {
+        Ok(field) => field.data_type(),
+        Err(_) => &first.data_type,
+    };
+    if layout == FileLayout::Portable && leaves.iter().any(|leaf| leaf.element.is_some()) {
+        return Err(FileError::invalid(format!(
+            "column {name:?} is of type {of_type}; the portable layout keeps floats in lists and \
+             structs exactly and takes no error bound for them (asked for: {bound}); use the packed \
+             layout, or leave the bound out"
+        )));
+    }
+    Err(FileError::invalid(format!(
+        "column {name:?} is of type {of_type} and takes no error bound but exact (asked for: {bound})"
+    )))
 }
 
 /// Whether parquet-rs reads the type back that it writes: it does not decode into runs, nor into

@@ -86,6 +86,20 @@ fn widened<T: ArrowNativeType, W: Element + From<T>>(data: &ArrayData) -> Cow<'_
     })
 }
 
+/// Raw bytes of a row, about: of lists of varying size a guess.
+pub(super) fn row_width(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::FixedSizeList(item, size) => {
+            row_width(item.data_type()).saturating_mul(usize::try_from(*size).unwrap_or(0))
+        }
+        DataType::Struct(fields) => {
+            let widths = fields.iter().map(|field| row_width(field.data_type()));
+            widths.fold(0, usize::saturating_add)
+        }
+        data_type => data_type.primitive_width().unwrap_or(16),
+    }
+}
+
 /// Bytes of an array as Arrow needs them, without slack: what compression ratios count from.
 pub fn raw_bytes(array: &ArrayRef) -> u64 {
     let nulls = if array.null_count() > 0 {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use parquet::basic::{Compression, Encoding, Repetition, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
@@ -11,7 +12,9 @@ use parquet::file::metadata::{
 };
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
+use super::column::element_type;
 use super::error::{FileError, Result};
+use super::nested;
 
 /// The length of what ends every Parquet file: footer length and magic.
 pub(super) const FOOTER_END: usize = 8;
@@ -29,21 +32,30 @@ pub(super) const LONG_PAYLOAD_FIELD: &str = "packed";
 /// only at the first such row of a block.
 pub(super) fn physical_schema(
     schema: &SchemaDescriptor,
-    is_packed: impl Fn(usize) -> bool,
+    arrow: &Schema,
 ) -> Result<SchemaDescPtr, ParquetError> {
     with_fields(schema, |i, field| {
-        if !is_packed(i) {
-            return Ok(Arc::clone(field));
+        let arrow = arrow.field(i);
+        if element_type(arrow.data_type()).is_some() {
+            return payload_group(field);
         }
-        let payload = Type::primitive_type_builder(PAYLOAD_FIELD, PhysicalType::BYTE_ARRAY)
-            .with_repetition(Repetition::OPTIONAL)
-            .build()?;
-        let group = Type::group_type_builder(field.name())
-            .with_repetition(field.get_basic_info().repetition())
-            .with_fields(vec![Arc::new(payload)])
-            .build()?;
-        Ok(Arc::new(group))
+        match nested::leaves(arrow) {
+            Some(leaves) => nested::physical_field(field, &leaves),
+            None => Ok(Arc::clone(field)),
+        }
     })
+}
+
+/// The group that stands for a packed field, or for a packed leaf of a nested one.
+pub(super) fn payload_group(field: &TypePtr) -> Result<TypePtr, ParquetError> {
+    let payload = Type::primitive_type_builder(PAYLOAD_FIELD, PhysicalType::BYTE_ARRAY)
+        .with_repetition(Repetition::OPTIONAL)
+        .build()?;
+    let group = Type::group_type_builder(field.name())
+        .with_repetition(field.get_basic_info().repetition())
+        .with_fields(vec![Arc::new(payload)])
+        .build()?;
+    Ok(Arc::new(group))
 }
 
 /// `schema` with each top-level field put through `map`.

@@ -6,6 +6,8 @@ use arrow::datatypes::SchemaRef;
 
 use crate::codec::{ElementType, ErrorBound, Grid, PayloadKind, ValueRange};
 
+use super::nested::PageShape;
+
 /// All that a packed file knows of its columns beyond Parquet's own footer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Index {
@@ -22,6 +24,68 @@ pub struct Index {
 pub enum IndexColumn {
     Packed(PackedColumn),
     Ordinary(OrdinaryColumn),
+    /// Lists and structs with floats in them.
+    Nested(NestedColumn),
+}
+
+/// A column of lists or structs, of which at least one leaf is packed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NestedColumn {
+    /// In the order of the Parquet schema.
+    pub leaves: Vec<IndexLeaf>,
+}
+
+/// What the index holds of one leaf of a nested column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexLeaf {
+    Packed(PackedLeaf),
+    /// Of one leaf.
+    Ordinary(OrdinaryColumn),
+}
+
+/// A leaf of payloads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackedLeaf {
+    /// The names of the column and of the fields of structs below it, joined by dots.
+    pub name: String,
+    /// Where dimensions have bounds of their own, its absolute bounds are the largest of those, and
+    /// its range is that of all values.
+    pub column: PackedColumn,
+    /// For each row group how large its blocks are.
+    pub shapes: Vec<Vec<PageShape>>,
+    /// One for each dimension of the vectors, where those have bounds of their own.
+    pub dimensions: Vec<Dimension>,
+}
+
+/// What is true of one dimension of vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dimension {
+    /// The range that its bound is relative to if it was known beforehand, else the union of those
+    /// of the row groups.
+    pub range: ValueRange,
+    /// As of a [`PackedColumn`].
+    pub abs_bounds: Vec<f64>,
+}
+
+impl Default for Dimension {
+    fn default() -> Self {
+        Self {
+            range: ValueRange::EMPTY,
+            abs_bounds: Vec::new(),
+        }
+    }
+}
+
+impl Dimension {
+    /// The absolute bound in force in row group `i`.
+    pub fn abs_bound(&self, i: usize) -> f64 {
+        bound_of(&self.abs_bounds, i)
+    }
+}
+
+fn bound_of(bounds: &[f64], i: usize) -> f64 {
+    let bound = bounds.get(i).or(bounds.first());
+    bound.copied().unwrap_or(0.0)
 }
 
 /// A column of payloads.
@@ -57,11 +121,7 @@ impl PackedColumn {
 
     /// The absolute bound in force in row group `i`; 0 where there is none.
     pub fn abs_bound(&self, i: usize) -> f64 {
-        self.abs_bounds
-            .get(i)
-            .or(self.abs_bounds.first())
-            .copied()
-            .unwrap_or(0.0)
+        bound_of(&self.abs_bounds, i)
     }
 
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
@@ -145,14 +205,30 @@ pub struct Page {
 }
 
 impl Index {
+    /// The flat columns that are packed, with their positions.
     pub fn packed(&self) -> impl Iterator<Item = (usize, &PackedColumn)> {
         self.columns
             .iter()
             .enumerate()
             .filter_map(|(i, column)| match column {
                 IndexColumn::Packed(column) => Some((i, column)),
-                IndexColumn::Ordinary(_) => None,
+                IndexColumn::Ordinary(_) | IndexColumn::Nested(_) => None,
             })
+    }
+
+    /// The packed leaves of nested columns, with the columns' positions.
+    pub fn packed_leaves(&self) -> impl Iterator<Item = (usize, &PackedLeaf)> {
+        let columns = self.columns.iter().enumerate();
+        columns.flat_map(|(i, column)| {
+            let leaves: &[IndexLeaf] = match column {
+                IndexColumn::Nested(column) => &column.leaves,
+                IndexColumn::Packed(_) | IndexColumn::Ordinary(_) => &[],
+            };
+            leaves.iter().filter_map(move |leaf| match leaf {
+                IndexLeaf::Packed(leaf) => Some((i, leaf)),
+                IndexLeaf::Ordinary(_) => None,
+            })
+        })
     }
 }
 

@@ -11,10 +11,13 @@ use crate::codec::{
 };
 
 use super::bound_codec;
-use super::column::element_type;
 use super::error::{FileError, Result};
-use super::index::{Block, BlockGrid, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
+use super::index::{
+    Block, BlockGrid, Index, IndexColumn, IndexLeaf, OrdinaryColumn, PackedColumn, PackedLeaf, Page,
+};
 use super::levels::{read_varint, write_varint};
+use super::nested::index_codec::{self as nested_codec, Kind};
+use super::nested::{Leaf, MAX_BLOCK_LEVELS};
 use super::{index_compact, schema_codec};
 
 pub(super) const ZSTD_LEVEL: i32 = 19;
@@ -37,7 +40,12 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.varints([schema.len(), index.block_rows]);
     out.0.extend_from_slice(&simple.unwrap_or(schema));
 
-    let packed: Vec<&PackedColumn> = index.packed().map(|(_, column)| column).collect();
+    // Leaves of nested columns come behind the flat columns.
+    let flat: Vec<&PackedColumn> = index.packed().map(|(_, column)| column).collect();
+    let leaves: Vec<&PackedLeaf> = index.packed_leaves().map(|(_, leaf)| leaf).collect();
+    nested_codec::encode_block_counts(&leaves, &mut out);
+    let columns = leaves.iter().map(|leaf| &leaf.column);
+    let packed: Vec<&PackedColumn> = flat.iter().copied().chain(columns).collect();
     out.0.extend(
         packed
             .iter()
@@ -62,7 +70,12 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.varints(abs_bounds().map(<[f64]>::len));
     out.words(abs_bounds().flatten().map(|b| b.to_bits()));
 
-    let blocks: Vec<&Block> = packed.iter().flat_map(|c| c.blocks()).collect();
+    // Of leaves, whose pages may be compressed, this is the whole page.
+    let flat_blocks = flat.iter().flat_map(|c| c.blocks()).copied();
+    let leaf_blocks = leaves.iter().flat_map(|leaf| leaf.column.blocks());
+    let blocks: Vec<Block> = flat_blocks
+        .chain(leaf_blocks.map(nested_codec::stored))
+        .collect();
     let statistics: Vec<Statistics> = packed
         .iter()
         .flat_map(|c| c.blocks().map(|block| Statistics::of(c, block)))
@@ -83,23 +96,20 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.words(bits().map(|(_, max)| max));
     out.words(blocks.iter().map(|b| u64::from(b.checksum)));
 
-    let leaves: Vec<&Vec<Page>> = index
-        .columns
+    let ordinary = ordinary_columns(index);
+    let chunks: Vec<&Vec<Page>> = ordinary
         .iter()
-        .filter_map(|column| match column {
-            IndexColumn::Ordinary(column) => Some(column.row_groups.iter().flatten()),
-            IndexColumn::Packed(_) => None,
-        })
-        .flatten()
+        .flat_map(|column| column.row_groups.iter().flatten())
         .collect();
-    out.varints(leaves.iter().map(|pages| pages.len()));
-    let pages: Vec<&Page> = leaves.into_iter().flatten().collect();
+    out.varints(chunks.iter().map(|pages| pages.len()));
+    let pages: Vec<&Page> = chunks.into_iter().flatten().collect();
     out.varints(pages.iter().map(|page| page.len));
     out.varints(pages.iter().map(|page| page.rows));
     out.words(pages.iter().map(|page| u64::from(page.checksum)));
 
-    encode_references(&packed, &mut out);
+    encode_references(&flat, &mut out);
     index_compact::encode(&packed, &mut out);
+    nested_codec::encode_leaves(&leaves, &mut out);
 
     zstd::bulk::compress(&out.0, ZSTD_LEVEL).map_err(FileError::io("compressing the block index"))
 }
@@ -130,6 +140,23 @@ impl Statistics {
             _ => Err(cut()),
         }
     }
+}
+
+/// Ordinary columns, and behind them the ordinary leaves of nested ones.
+fn ordinary_columns(index: &Index) -> Vec<&OrdinaryColumn> {
+    let flat = index.columns.iter().filter_map(|column| match column {
+        IndexColumn::Ordinary(column) => Some(column),
+        IndexColumn::Packed(_) | IndexColumn::Nested(_) => None,
+    });
+    let nested = index.columns.iter().flat_map(|column| match column {
+        IndexColumn::Nested(column) => &column.leaves[..],
+        IndexColumn::Packed(_) | IndexColumn::Ordinary(_) => &[],
+    });
+    let nested = nested.filter_map(|leaf| match leaf {
+        IndexLeaf::Ordinary(leaf) => Some(leaf),
+        IndexLeaf::Packed(_) => None,
+    });
+    flat.chain(nested).collect()
 }
 
 /// What the Parquet footer says of the table, and the index is laid out by.
@@ -178,14 +205,9 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
     } else {
         schema_codec::from_ipc(input.bytes(schema_len)?)?
     });
-    let elements: Vec<Option<ElementType>> = schema
-        .fields()
-        .iter()
-        .map(|field| element_type(field.data_type()))
-        .collect();
 
     // Before anything is laid out by their numbers.
-    if elements.len() != shape.fields || shape.row_groups.contains(&0) {
+    if schema.fields().len() != shape.fields || shape.row_groups.contains(&0) {
         return Err(cut());
     }
     let blocks_of: Vec<usize> = shape
@@ -193,33 +215,62 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
         .iter()
         .map(|rows| rows.div_ceil(block_rows))
         .collect();
-    let mut packed = decode_packed(
+    // From version 3 on, floats in lists and structs are packed.
+    let kinds: Vec<Kind> = schema
+        .fields()
+        .iter()
+        .map(|field| Kind::of(field, shape.version))
+        .collect();
+    let leaves: Vec<&Leaf> = kinds.iter().flat_map(Kind::leaves).collect();
+    let packed_leaves: Vec<&Leaf> = leaves
+        .iter()
+        .copied()
+        .filter(|leaf| leaf.element.is_some())
+        .collect();
+    let flat: Vec<ElementType> = kinds.iter().filter_map(Kind::element).collect();
+    let leaf_elements = packed_leaves.iter().filter_map(|leaf| leaf.element);
+    let elements: Vec<ElementType> = flat.iter().copied().chain(leaf_elements).collect();
+    let mut counts = vec![blocks_of.clone(); flat.len()];
+    counts.extend(nested_codec::decode_block_counts(
         &mut input,
-        shape,
-        elements.iter().flatten().copied(),
-        &blocks_of,
-    )?;
-    let ordinary_fields: Vec<usize> = (0..elements.len())
-        .filter(|i| elements[*i].is_none())
+        packed_leaves.len(),
+        shape.row_groups,
+    )?);
+    let mut packed = decode_packed(&mut input, shape, &elements, &counts)?;
+    let mut leaves_of: Vec<usize> = (0..kinds.len())
+        .filter(|i| matches!(kinds[*i], Kind::Ordinary))
         .map(|i| (shape.leaves)(i))
         .collect();
-    let mut ordinary = decode_ordinary(&mut input, &ordinary_fields, blocks_of.len())?.into_iter();
+    leaves_of.extend(
+        leaves
+            .iter()
+            .filter(|leaf| leaf.element.is_none())
+            .map(|_| 1),
+    );
+    let mut ordinary = decode_ordinary(&mut input, &leaves_of, blocks_of.len())?;
     if shape.version >= 2 {
-        let is_packed: Vec<bool> = elements.iter().map(Option::is_some).collect();
-        decode_references(&mut input, &is_packed, blocks_of.len(), &mut packed)?;
+        let is_packed: Vec<bool> = kinds.iter().map(|kind| kind.element().is_some()).collect();
+        decode_references(&mut input, &is_packed, blocks_of.len(), &mut packed[..flat.len()])?;
     }
     if shape.version >= 3 {
         index_compact::decode(&mut input, &mut packed)?;
     }
+    let packed_leaf_columns = packed.split_off(flat.len());
+    let packed_leaves =
+        nested_codec::decode_leaves(&mut input, &packed_leaves, packed_leaf_columns)?;
     if !input.0.is_empty() {
         return Err(cut());
     }
-    let mut packed = packed.into_iter();
-    let columns = elements
+    let flat_ordinary = kinds.iter().filter(|kind| matches!(kind, Kind::Ordinary));
+    let ordinary_leaves = ordinary.split_off(flat_ordinary.count());
+    let mut nested = nested_codec::nested_columns(&kinds, packed_leaves, ordinary_leaves)?;
+    let (mut packed, mut ordinary) = (packed.into_iter(), ordinary.into_iter());
+    let columns = kinds
         .iter()
-        .map(|element| match element {
-            Some(_) => packed.next().map(IndexColumn::Packed),
-            None => ordinary.next().map(IndexColumn::Ordinary),
+        .map(|kind| match kind {
+            Kind::Packed(_) => packed.next().map(IndexColumn::Packed),
+            Kind::Ordinary => ordinary.next().map(IndexColumn::Ordinary),
+            Kind::Nested(_) => nested.next().map(IndexColumn::Nested),
         })
         .collect::<Option<Vec<_>>>()
         .ok_or_else(cut)?;
@@ -233,10 +284,9 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
 fn decode_packed(
     input: &mut Input<'_>,
     shape: &Shape<'_>,
-    elements: impl Iterator<Item = ElementType>,
-    blocks_of: &[usize],
+    elements: &[ElementType],
+    blocks_of: &[Vec<usize>],
 ) -> Result<Vec<PackedColumn>> {
-    let elements: Vec<ElementType> = elements.collect();
     let n = elements.len();
     let tags = input.bytes(n)?;
     let numbers = input.words(n)?;
@@ -251,9 +301,11 @@ fn decode_packed(
         .into_iter()
         .map(f64::from_bits);
 
-    let per_column = sum(blocks_of)?;
-    let mut blocks =
-        decode_blocks(input, shape, n.checked_mul(per_column).ok_or_else(cut)?)?.into_iter();
+    let mut all = 0usize;
+    for counts in blocks_of {
+        all = all.checked_add(sum(counts)?).ok_or_else(cut)?;
+    }
+    let mut blocks = decode_blocks(input, shape, all)?.into_iter();
     (0..n)
         .map(|i| {
             let range = ValueRange {
@@ -262,7 +314,7 @@ fn decode_packed(
             };
             let range_declared = tags[i] >> 4 == 1;
             let mut own_bounds: Vec<f64> = abs_bounds.by_ref().take(bound_counts[i]).collect();
-            if own_bounds.is_empty() && shape.version >= 2 && !blocks_of.is_empty() {
+            if own_bounds.is_empty() && shape.version >= 2 && !shape.row_groups.is_empty() {
                 own_bounds.extend(implied_bound(bounds[i], range, range_declared));
             }
             Ok(PackedColumn {
@@ -272,7 +324,7 @@ fn decode_packed(
                 range_declared,
                 abs_bounds: own_bounds,
                 max_error: f64::from_bits(max_errors[i]),
-                row_groups: blocks_of
+                row_groups: blocks_of[i]
                     .iter()
                     .map(|n| blocks.by_ref().take(*n).collect())
                     .collect(),
@@ -297,7 +349,7 @@ fn decode_blocks(input: &mut Input<'_>, shape: &Shape<'_>, n: usize) -> Result<V
     let mut maxs = input.words(ordered)?.into_iter();
     let checksums = input.words(n)?;
     let counts = nulls.iter().chain(&nans).chain(&outliers);
-    if counts.into_iter().any(|count| *count > MAX_BLOCK_VALUES) {
+    if counts.into_iter().any(|count| *count > MAX_BLOCK_LEVELS) {
         return Err(cut());
     }
     let lens = payload_lens.iter().chain(&overheads);
@@ -373,7 +425,7 @@ fn stored_bounds(column: &PackedColumn) -> &[f64] {
 }
 
 /// The absolute bound of a column that stores none.
-fn implied_bound(bound: ErrorBound, range: ValueRange, declared: bool) -> Option<f64> {
+pub(super) fn implied_bound(bound: ErrorBound, range: ValueRange, declared: bool) -> Option<f64> {
     let implied = bound.is_on_grid() && (declared || !bound.needs_range());
     implied.then(|| absolute_bound(bound, range))
 }
@@ -426,7 +478,7 @@ pub(super) fn cut() -> FileError {
     FileError::corrupt("block index does not fit the table")
 }
 
-fn sum(counts: &[usize]) -> Result<usize> {
+pub(super) fn sum(counts: &[usize]) -> Result<usize> {
     counts
         .iter()
         .try_fold(0usize, |sum, n| sum.checked_add(*n))
@@ -450,7 +502,7 @@ impl Arrays {
     }
 
     /// 64-bit words, byte plane by byte plane: what they have in common lies together.
-    fn words(&mut self, values: impl Iterator<Item = u64>) {
+    pub(super) fn words(&mut self, values: impl Iterator<Item = u64>) {
         let values: Vec<u64> = values.collect();
         for plane in 0..8 {
             self.0
@@ -486,7 +538,7 @@ impl<'a> Input<'a> {
         (0..n).map(|_| read_varint(&mut self.0)).collect()
     }
 
-    fn words(&mut self, n: usize) -> Result<Vec<u64>> {
+    pub(super) fn words(&mut self, n: usize) -> Result<Vec<u64>> {
         let planes = self.bytes(n.checked_mul(8).ok_or_else(cut)?)?;
         let word = |i| {
             (0..8).fold(0, |word, plane| {

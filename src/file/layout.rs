@@ -3,7 +3,7 @@
 //! The size of every virtual page is known from the block index, so all offsets are known without
 //! decoding anything. No I/O happens here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -19,6 +19,8 @@ use parquet::schema::types::SchemaDescPtr;
 
 use super::error::{FileError, Result};
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, block_lengths};
+use super::nested::layout::{Place, check_leaves, leaves};
+use super::nested::{Leaf, Nested};
 use super::order::RowOrderRecord;
 use super::references::References;
 use super::{footer, levels, page, row_id, statistics};
@@ -33,6 +35,8 @@ pub struct Layout {
     /// What virtual reads resolve to, by virtual offset. Gaps are physical bytes as they are.
     pub(super) units: Vec<Unit>,
     pub(super) references: References,
+    /// The leaves of each nested column, by position.
+    pub(super) leaves: HashMap<usize, Vec<Leaf>>,
     row_group_offsets: Vec<u64>,
     /// Where the virtual pages end and the new footer starts.
     pub(super) pages_end: u64,
@@ -68,6 +72,8 @@ pub(super) struct VirtualPage {
     /// The virtual page carries definition levels.
     pub(super) nullable: bool,
     pub(super) header_len: usize,
+    /// Of a leaf of a nested column.
+    pub(super) nested: Option<Nested>,
 }
 
 impl Layout {
@@ -88,8 +94,11 @@ impl Layout {
             .as_ref()
             .and_then(|order| order.sorting_columns(|column| footer::single_leaf(&schema, column)));
         check_overlap(physical)?;
+        let leaves = leaves(&index);
+        check_leaves(physical, &schema, &leaves)?;
         let mut builder = Builder {
             index: &index,
+            leaves: &leaves,
             data_end,
             position: physical_len,
             units: Vec::new(),
@@ -169,6 +178,7 @@ impl Layout {
             metadata: Arc::new(metadata),
             units,
             references,
+            leaves,
             row_group_offsets,
             pages_end,
             footer: OnceLock::new(),
@@ -273,6 +283,7 @@ fn virtual_schema(physical: &ParquetMetaData, index: &Index) -> Result<SchemaDes
                 IndexColumn::Packed(packed) => {
                     Field::new(field.name(), field.data_type().clone(), packed.nulls() > 0)
                 }
+                IndexColumn::Nested(_) => field.as_ref().clone(),
                 // Replaced below.
                 IndexColumn::Ordinary(_) => {
                     Field::new(field.name(), arrow::datatypes::DataType::Int32, true)
@@ -290,19 +301,20 @@ fn virtual_schema(physical: &ParquetMetaData, index: &Index) -> Result<SchemaDes
 }
 
 /// One column chunk of the virtual file.
-struct Chunk {
-    metadata: ColumnChunkMetaData,
-    column_index: ColumnIndexMetaData,
-    offset_index: OffsetIndexMetaData,
+pub(super) struct Chunk {
+    pub(super) metadata: ColumnChunkMetaData,
+    pub(super) column_index: ColumnIndexMetaData,
+    pub(super) offset_index: OffsetIndexMetaData,
 }
 
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     index: &'a Index,
+    pub(super) leaves: &'a HashMap<usize, Vec<Leaf>>,
     data_end: u64,
     /// The next free offset of the virtual file.
-    position: u64,
-    units: Vec<Unit>,
-    schema: SchemaDescPtr,
+    pub(super) position: u64,
+    pub(super) units: Vec<Unit>,
+    pub(super) schema: SchemaDescPtr,
 }
 
 impl Builder<'_> {
@@ -324,6 +336,15 @@ impl Builder<'_> {
                 let chunk = physical.columns().get(*leaf).ok_or_else(contradiction)?;
                 chunks.push(match column {
                     IndexColumn::Packed(packed) => self.packed(i, c, packed, *leaf, rows, chunk)?,
+                    IndexColumn::Nested(nested) => {
+                        let place = Place {
+                            row_group: i,
+                            column: c,
+                            nth,
+                            leaf: *leaf,
+                        };
+                        self.nested(place, nested, rows, chunk, page_statistics)?
+                    }
                     IndexColumn::Ordinary(ordinary) => {
                         let statistics = page_statistics
                             .get(*leaf)
@@ -393,6 +414,7 @@ impl Builder<'_> {
                 offset,
                 nullable,
                 header_len,
+                nested: None,
             };
             units.push(Unit {
                 range,
@@ -413,7 +435,7 @@ impl Builder<'_> {
         })
     }
 
-    fn ordinary(
+    pub(super) fn ordinary(
         &mut self,
         row_group: usize,
         ordinary: &OrdinaryColumn,
@@ -459,7 +481,7 @@ impl Builder<'_> {
         })
     }
 
-    fn check_range(&self, offset: u64, len: u64) -> Result<()> {
+    pub(super) fn check_range(&self, offset: u64, len: u64) -> Result<()> {
         let starts_after_magic = offset >= footer::MAGIC.len() as u64;
         if starts_after_magic
             && offset
@@ -473,6 +495,6 @@ impl Builder<'_> {
     }
 }
 
-fn contradiction() -> FileError {
+pub(super) fn contradiction() -> FileError {
     FileError::corrupt("footer and block index contradict one another")
 }

@@ -1,7 +1,8 @@
 //! Definition levels: Parquet's RLE / bit-packing hybrid, for the two shapes that packed pages use.
 //!
 //! Physical pages of a packed column have a level for each row: null, non-null, or "non-null and
-//! the payload is here". Virtual pages have one validity bit for each row.
+//! the payload is here". Virtual pages have one validity bit for each row. (Those of
+//! [nested](super::nested) columns have levels of their own.)
 //! (<https://parquet.apache.org/docs/file-format/data-pages/encodings/>)
 
 use super::error::{FileError, Result};
@@ -124,14 +125,15 @@ fn cut() -> FileError {
 }
 
 /// Runs of 8 and more become RLE runs, the rest bit-packed groups of 8.
-struct HybridEncoder<'a> {
-    width: usize,
-    literals: Vec<u8>,
-    out: &'a mut Vec<u8>,
+pub(super) struct HybridEncoder<'a> {
+    /// Bits of a level, 8 at most.
+    pub(super) width: usize,
+    pub(super) literals: Vec<u8>,
+    pub(super) out: &'a mut Vec<u8>,
 }
 
 impl HybridEncoder<'_> {
-    fn put(&mut self, level: u8, mut run: usize) {
+    pub(super) fn put(&mut self, level: u8, mut run: usize) {
         // A group that has begun must be filled before an RLE run may start.
         let fill = run.min((8 - self.literals.len() % 8) % 8);
         self.literals.extend(std::iter::repeat_n(level, fill));
@@ -145,7 +147,7 @@ impl HybridEncoder<'_> {
         }
     }
 
-    fn flush_literals(&mut self) {
+    pub(super) fn flush_literals(&mut self) {
         if self.literals.is_empty() {
             return;
         }
@@ -153,8 +155,8 @@ impl HybridEncoder<'_> {
         self.literals.resize(groups * 8, 0);
         write_varint((groups as u64) << 1 | 1, self.out);
         for group in self.literals.chunks(8) {
-            let packed = group.iter().rev().fold(0u16, |packed, level| {
-                packed << self.width | u16::from(*level)
+            let packed = group.iter().rev().fold(0u64, |packed, level| {
+                packed << self.width | u64::from(*level)
             });
             self.out
                 .extend_from_slice(&packed.to_le_bytes()[..self.width]);

@@ -16,6 +16,7 @@ mod index_codec;
 mod index_compact;
 mod layout;
 mod levels;
+mod nested;
 mod object;
 mod open;
 mod options;
@@ -51,12 +52,16 @@ mod writing;
 pub use atomic::AtomicFile;
 pub use column::{element_type, is_float, raw_bytes};
 pub use error::{FileError, Result};
-pub use index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, Page};
+pub use index::{
+    Block, Dimension, Index, IndexColumn, IndexLeaf, NestedColumn, OrdinaryColumn, PackedColumn,
+    PackedLeaf, Page,
+};
 pub use layout::Layout;
+pub use nested::{FloatLeaf, PageShape, bound_names};
 pub use object::ObjectReader;
 pub use open::Opened;
 pub use options::{
-    DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, RowOrder, WriterOptions,
+    DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, RowOrder, VectorRange, WriterOptions,
 };
 pub use order::{OrderMethod, RowOrderRecord, RowOrderReport};
 pub use packed::{finite_quantiles, finite_range};

@@ -172,7 +172,7 @@ fn looks_packed(metadata: &ParquetMetaData) -> bool {
         .flat_map(|row_group| row_group.columns())
         .any(|chunk| {
             let is_payload = |child: &str| [PAYLOAD_FIELD, LONG_PAYLOAD_FIELD].contains(&child);
-            matches!(chunk.column_path().parts(), [_, child] if is_payload(child))
+            matches!(chunk.column_path().parts(), [_, .., child] if is_payload(child))
                 && chunk.column_type() == Type::BYTE_ARRAY
                 && chunk.compression() == Compression::UNCOMPRESSED
                 && chunk.statistics().is_none()

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use arrow::datatypes::Schema;
+
 use crate::codec::{Effort, ErrorBound, MAX_BLOCK_VALUES, Search, ValueRange};
 
 use super::error::{FileError, Result};
+use super::nested::Leaf;
 
 /// Rows of a block (one data page of every column) unless told otherwise.
 pub const DEFAULT_BLOCK_ROWS: usize = 65_536;
@@ -41,6 +44,17 @@ pub enum RowOrder {
     Any,
 }
 
+/// What the range is of that a bound of vectors is relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VectorRange {
+    /// All values.
+    #[default]
+    All,
+    /// The values of each dimension of lists of fixed size; other lists have no dimensions, and one
+    /// range.
+    Dimension,
+}
+
 /// Options of a [`Writer`](super::Writer): bounds, ranges, sizes.
 #[derive(Debug, Clone, Default)]
 pub struct WriterOptions {
@@ -53,6 +67,8 @@ pub struct WriterOptions {
     max_references: Option<usize>,
     row_order: RowOrder,
     row_id: Option<String>,
+    vector_range: VectorRange,
+    dimension_ranges: HashMap<String, Vec<ValueRange>>,
 }
 
 impl WriterOptions {
@@ -66,7 +82,11 @@ impl WriterOptions {
         self
     }
 
-    /// The error bound of one top-level column. Only float columns take another than `exact`.
+    /// The error bound of one column. Only floats take another than `exact`.
+    ///
+    /// The name of a column of lists or structs stands for all floats in it; `s.x` stands for those
+    /// in the field `x` of the structs of column `s`, unless a column is called `s.x`. The longest
+    /// name decides.
     pub fn with_column_bound(mut self, name: impl Into<String>, bound: ErrorBound) -> Self {
         self.column_bounds.insert(name.into(), bound);
         self
@@ -80,6 +100,24 @@ impl WriterOptions {
     /// given is kept within the same absolute bound.
     pub fn with_column_range(mut self, name: impl Into<String>, range: ValueRange) -> Self {
         self.column_ranges.insert(name.into(), range);
+        self
+    }
+
+    /// Whether bounds of vectors are relative to the range of all values, as they are unless told
+    /// otherwise, or of each dimension.
+    pub fn with_vector_range(mut self, range: VectorRange) -> Self {
+        self.vector_range = range;
+        self
+    }
+
+    /// The ranges of the dimensions of a leaf over *all* of its data, for
+    /// [`VectorRange::Dimension`]: see [`with_column_range`](Self::with_column_range).
+    pub fn with_dimension_ranges(
+        mut self,
+        name: impl Into<String>,
+        ranges: Vec<ValueRange>,
+    ) -> Self {
+        self.dimension_ranges.insert(name.into(), ranges);
         self
     }
 
@@ -152,7 +190,32 @@ impl WriterOptions {
     }
 
     pub(super) fn bounded_columns(&self) -> impl Iterator<Item = &String> {
-        self.column_bounds.keys().chain(self.column_ranges.keys())
+        let ranges = self.column_ranges.keys();
+        let ranges = ranges.chain(self.dimension_ranges.keys());
+        self.column_bounds.keys().chain(ranges)
+    }
+
+    /// The bound given for a leaf of a nested column, by the longest of the names that it goes by.
+    pub(super) fn bound_of_leaf(&self, leaf: &Leaf, schema: &Schema) -> Option<ErrorBound> {
+        let names = leaf.names(schema);
+        names.iter().find_map(|name| self.bound_of(name))
+    }
+
+    pub(super) fn range_of_leaf(&self, leaf: &Leaf, schema: &Schema) -> Option<ValueRange> {
+        self.range_of(&leaf.own_name(schema)?)
+    }
+
+    pub(super) fn is_by_dimension(&self) -> bool {
+        self.vector_range == VectorRange::Dimension
+    }
+
+    pub(super) fn dimension_ranges_of(
+        &self,
+        leaf: &Leaf,
+        schema: &Schema,
+    ) -> Option<&[ValueRange]> {
+        let ranges = self.dimension_ranges.get(&leaf.own_name(schema)?);
+        ranges.map(Vec::as_slice)
     }
 
     /// Rows of a row group of a portable file, for rows of `row_bytes` raw bytes.

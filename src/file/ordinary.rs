@@ -30,6 +30,14 @@ impl OrdinaryChunks {
             .map_or(0, |leaf| leaf.metadata.byte_range().0 as usize)
     }
 
+    /// Each leaf with its chunk's bytes.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&OrdinaryLeaf, &[u8])> {
+        self.leaves.iter().map(|leaf| {
+            let (start, len) = leaf.metadata.byte_range();
+            (leaf, &self.bytes[start as usize..(start + len) as usize])
+        })
+    }
+
     /// The chunks' bytes, which follow one another without gaps.
     pub(super) fn data(&self) -> &[u8] {
         let len: u64 = self

@@ -217,7 +217,7 @@ pub fn finite_range(array: &ArrayRef) -> ValueRange {
 
 /// What is asked of each value.
 #[derive(Debug, Clone, Copy)]
-enum Limit {
+pub(super) enum Limit {
     /// The largest |x - x'|; 0 is lossless.
     Absolute(f64),
     /// The largest |x - x'| / |x|.
@@ -252,43 +252,44 @@ pub fn finite_quantiles(array: &ArrayRef, low: Percentile, high: Percentile) -> 
 
 /// How floats become integers.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(super) enum Way {
     Nearest(Grid),
     Follow(Follow),
 }
 
 /// The way for the values of a row group; None where they are kept exactly.
 fn way(array: &ArrayRef, bound: f64) -> Option<Way> {
-    fn of<F: Float>(values: &[F], bound: f64) -> Option<Way> {
-        let grid = Grid::of(values, bound)?;
-        Some(Follow::of(values, bound, grid).map_or(Way::Nearest(grid), Way::Follow))
-    }
     match Values::of(array.data_type(), &array.to_data()) {
-        Some(Values::F16(values)) => of(&values, bound),
-        Some(Values::F32(values)) => of(&values, bound),
-        Some(Values::F64(values)) => of(&values, bound),
+        Some(Values::F16(values)) => way_of(&values, bound),
+        Some(Values::F32(values)) => way_of(&values, bound),
+        Some(Values::F64(values)) => way_of(&values, bound),
         _ => None,
     }
 }
 
+pub(super) fn way_of<F: Float>(values: &[F], bound: f64) -> Option<Way> {
+    let grid = Grid::of(values, bound)?;
+    Some(Follow::of(values, bound, grid).map_or(Way::Nearest(grid), Way::Follow))
+}
+
+/// A block of floats, to be coded within a limit.
+pub(super) fn float_block<F: Float>(values: &[F], limit: Limit, way: Option<Way>) -> Result<Block> {
+    Ok(match (limit, way) {
+        (Limit::Pointwise(ratio), _) => Block::pointwise(values, ratio)?,
+        (Limit::Absolute(bound), Some(Way::Nearest(grid))) => Block::lossy(values, bound, grid)?,
+        (Limit::Absolute(bound), Some(Way::Follow(follow))) => {
+            Block::followed(values, bound, follow)?
+        }
+        (Limit::Absolute(_), None) => Block::exact(values)?,
+    })
+}
+
 fn prepared_block(array: &ArrayRef, limit: Limit, way: Option<Way>) -> Result<Block> {
-    fn float<F: Float>(values: &[F], limit: Limit, way: Option<Way>) -> Result<Block> {
-        Ok(match (limit, way) {
-            (Limit::Pointwise(ratio), _) => Block::pointwise(values, ratio)?,
-            (Limit::Absolute(bound), Some(Way::Nearest(grid))) => {
-                Block::lossy(values, bound, grid)?
-            }
-            (Limit::Absolute(bound), Some(Way::Follow(follow))) => {
-                Block::followed(values, bound, follow)?
-            }
-            (Limit::Absolute(_), None) => Block::exact(values)?,
-        })
-    }
     let data = array.to_data();
     match Values::of(array.data_type(), &data) {
-        Some(Values::F16(values)) => float(&values, limit, way),
-        Some(Values::F32(values)) => float(&values, limit, way),
-        Some(Values::F64(values)) => float(&values, limit, way),
+        Some(Values::F16(values)) => float_block(&values, limit, way),
+        Some(Values::F32(values)) => float_block(&values, limit, way),
+        Some(Values::F64(values)) => float_block(&values, limit, way),
         Some(Values::I32(values)) => Ok(Block::exact(&values)?),
         Some(Values::U32(values)) => Ok(Block::exact(&values)?),
         Some(Values::I64(values)) => Ok(Block::exact(&values)?),

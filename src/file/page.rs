@@ -5,10 +5,15 @@ use super::levels::write_varint;
 
 /// The header of a page of `values` rows (nulls included) and `size` bytes (levels included).
 pub(super) fn header(values: usize, size: usize) -> Vec<u8> {
+    header_of_compressed(values, size, size)
+}
+
+/// The same of a page of `values` levels, whose `size` bytes take `compressed` in the file.
+pub(super) fn header_of_compressed(values: usize, size: usize, compressed: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(32);
     field_i32(0, &mut out); // 1: type = DATA_PAGE
     field_i32(size, &mut out); // 2: uncompressed_page_size
-    field_i32(size, &mut out); // 3: compressed_page_size
+    field_i32(compressed, &mut out); // 3: compressed_page_size
     out.push(0x2c); // 5: data_page_header, a struct
     field_i32(values, &mut out); // 1: num_values
     field_i32(0, &mut out); // 2: encoding = PLAIN
@@ -29,4 +34,11 @@ fn field_i32(value: usize, out: &mut Vec<u8>) {
 pub(super) fn header_len(values: usize, page: &[u8]) -> Option<usize> {
     // The header's length depends, by the size it states, on itself.
     (0..=page.len().min(48)).find(|len| page[..*len] == header(values, page.len() - len))
+}
+
+/// The same of a page that is compressed, of `size` bytes when it is not.
+pub(super) fn compressed_header_len(values: usize, size: usize, page: &[u8]) -> Option<usize> {
+    let is_header =
+        |len: &usize| page[..*len] == header_of_compressed(values, size, page.len() - len);
+    (0..=page.len().min(48)).find(is_header)
 }

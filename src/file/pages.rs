@@ -12,6 +12,7 @@ use super::cache::IntegerCache;
 use super::error::{FileError, Result};
 use super::index::IndexColumn;
 use super::layout::{Layout, UnitKind, VirtualPage};
+use super::nested::{self, Leaf, Nested};
 use super::plan::Plan;
 use super::{levels, page};
 
@@ -50,8 +51,17 @@ impl<'a> PageDecoder<'a> {
     ) -> Result<()> {
         let page = self.page(unit)?;
         let (start, end) = (part.start as usize, part.end as usize);
-        let body_len = body_len(page, element(self.layout, page)?);
-        let header = page::header(page.rows, body_len);
+        let (body_len, header) = match &page.nested {
+            None => {
+                let body_len = body_len(page, element(self.layout, page)?);
+                (body_len, page::header(page.rows, body_len))
+            }
+            Some(nested) => {
+                let leaf = self.leaf(page, nested)?;
+                let body_len = nested::virtual_len(leaf, &nested.shape, &page.block);
+                (body_len, page::header(nested.shape.levels, body_len))
+            }
+        };
         out.extend_from_slice(&header[start.min(header.len())..end.min(header.len())]);
         if end <= header.len() {
             return Ok(());
@@ -73,6 +83,11 @@ impl<'a> PageDecoder<'a> {
         }
     }
 
+    fn leaf(&self, page: &VirtualPage, nested: &Nested) -> Result<&'a Leaf> {
+        Leaf::of_page(&self.layout.leaves, page, nested)
+            .ok_or_else(|| FileError::corrupt("a page of no leaf"))
+    }
+
     /// Decodes a page, appending the body of its virtual page.
     fn decode(&mut self, unit: usize, body: &mut Vec<u8>) -> Result<()> {
         self.try_decode(unit, body)
@@ -83,7 +98,7 @@ impl<'a> PageDecoder<'a> {
         match self.page(unit) {
             Ok(page) => error.at(format!(
                 "column {:?}, row group {}, page at byte {}",
-                self.layout.index.schema.field(page.column).name(),
+                self.name(page),
                 page.row_group,
                 page.offset
             )),
@@ -91,9 +106,21 @@ impl<'a> PageDecoder<'a> {
         }
     }
 
+    fn name(&self, page: &VirtualPage) -> String {
+        let leaf = page.nested.as_ref();
+        match leaf.and_then(|nested| self.leaf(page, nested).ok()) {
+            Some(leaf) => leaf.name(),
+            None => self.layout.index.schema.field(page.column).name().clone(),
+        }
+    }
+
     fn try_decode(&mut self, unit: usize, body: &mut Vec<u8>) -> Result<()> {
         let page = self.page(unit)?;
         let physical = self.physical(unit, page)?;
+        if let Some(nested) = &page.nested {
+            let leaf = self.leaf(page, nested)?;
+            return nested::decode(leaf, &nested.shape, &page.block, &physical, body);
+        }
         let validity = self.validity(page, &physical)?;
         if page.nullable {
             levels::write_virtual(page.rows, &validity, body);
@@ -205,7 +232,9 @@ impl<'a> PageDecoder<'a> {
 fn element(layout: &Layout, page: &VirtualPage) -> Result<ElementType> {
     match &layout.index.columns[page.column] {
         IndexColumn::Packed(packed) => Ok(packed.element),
-        IndexColumn::Ordinary(_) => Err(FileError::corrupt("a payload in an ordinary column")),
+        IndexColumn::Ordinary(_) | IndexColumn::Nested(_) => {
+            Err(FileError::corrupt("a payload in an ordinary column"))
+        }
     }
 }
 

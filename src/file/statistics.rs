@@ -27,6 +27,16 @@ pub(super) fn physical_type(element: ElementType) -> PhysicalType {
     }
 }
 
+/// The extremes of two runs of values, given as bit patterns.
+pub(super) fn union(element: ElementType, a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
+    let max = if least(element, a.1, b.1) == a.1 {
+        b.1
+    } else {
+        a.1
+    };
+    (least(element, a.0, b.0), max)
+}
+
 /// Statistics of a column chunk.
 pub(super) fn of_chunk(element: ElementType, blocks: &[Block]) -> Statistics {
     let nulls = Some(blocks.iter().map(|block| block.nulls as u64).sum());
@@ -35,18 +45,7 @@ pub(super) fn of_chunk(element: ElementType, blocks: &[Block]) -> Statistics {
         .iter()
         .filter_map(|block| block.min_max)
         .filter(|_| ordered);
-    let (min, max) = min_max
-        .reduce(|a, b| {
-            (
-                least(element, a.0, b.0),
-                if least(element, a.1, b.1) == a.1 {
-                    b.1
-                } else {
-                    a.1
-                },
-            )
-        })
-        .unzip();
+    let (min, max) = min_max.reduce(|a, b| union(element, a, b)).unzip();
     match element {
         ElementType::F32 => {
             let value = |bits: u64| f32::from_bits(bits as u32);

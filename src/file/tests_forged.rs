@@ -20,9 +20,14 @@ struct Parts {
     seal: Seal,
 }
 
-fn parts() -> Parts {
+/// Of a table with nested columns, or without.
+fn parts(nested: bool) -> Parts {
+    let table = match nested {
+        true => super::nested::tests::table(250),
+        false => table(250),
+    };
     let (bytes, _) = pack(
-        &table(250),
+        &table,
         WriterOptions::new()
             .with_block_rows(64)
             .with_row_group_rows(128),
@@ -70,16 +75,18 @@ fn read_all(bytes: Bytes) -> bool {
 
 #[test]
 fn an_honest_file_survives_the_forging() {
-    let parts = parts();
-    assert!(read_all(sealed(&parts, &parts.index, &parts.end).unwrap()));
+    for nested in [false, true] {
+        let parts = parts(nested);
+        assert!(read_all(sealed(&parts, &parts.index, &parts.end).unwrap()));
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn forged_indexes(damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
-        let parts = parts();
+    fn forged_indexes(nested: bool, damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let parts = parts(nested);
         let mut index = parts.index.clone();
         for (at, byte) in damages {
             let at = at.index(index.len());
@@ -91,8 +98,8 @@ proptest! {
     }
 
     #[test]
-    fn forged_footers(damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
-        let parts = parts();
+    fn forged_footers(nested: bool, damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let parts = parts(nested);
         let mut end = parts.end.clone();
         for (at, byte) in damages {
             let at = at.index(end.len());

@@ -8,17 +8,17 @@ use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::{KeyValue, ParquetColumnIndex, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::schema::types::SchemaDescPtr;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
 use rayon::prelude::*;
 
 use crate::codec::{Effort, Grid, Search};
 
 use super::check::{check_batch, check_columns};
-use super::column::{element_type, raw_bytes};
+use super::column::{raw_bytes, row_width};
 use super::error::{FileError, Result};
 use super::footer;
 use super::index::Index;
-use super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
+use super::options::{FileLayout, ROW_GROUP_BYTES, RowOrder, WriterOptions};
 use super::order::{Coding, ColumnPlan, Ordered, Ordering};
 use super::packed::{PreparedChunk, concatenated};
 use super::planning::Planned;
@@ -81,25 +81,23 @@ impl<W: Write + Send> Writer<W> {
     /// take the bound, and for a schema with two columns of one name or a type that Parquet lacks.
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
         let schema = row_id::with_column(schema, options.row_id())?;
-        check_columns(&schema, &options)?;
+        check_columns(&schema, &options, FileLayout::Packed)?;
         let row_bytes = schema
             .fields()
             .iter()
-            .map(|f| f.data_type().primitive_width().unwrap_or(16))
-            .sum();
+            .map(|f| row_width(f.data_type()))
+            .fold(0, usize::saturating_add);
         let varying = schema
             .fields()
             .iter()
             .any(|f| f.data_type().primitive_width().is_none());
         let (block_rows, row_group_rows, kept_rows) = options.rows(row_bytes)?;
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
-        let physical_schema = footer::physical_schema(&parquet_schema, |i| {
-            element_type(schema.field(i).data_type()).is_some()
-        })?;
+        let physical_schema = footer::physical_schema(&parquet_schema, &schema)?;
         let columns = schema
             .fields()
             .iter()
-            .map(|field| Column::new(field, &options))
+            .map(|field| Column::new(field, &schema, &options))
             .collect();
         sink.write_all(footer::MAGIC)
             .map_err(FileError::io("writing"))?;
@@ -152,10 +150,10 @@ impl<W: Write + Send> Writer<W> {
             self.buffered.push(slice);
             self.buffered_rows += rows;
             offset += rows;
-            let heavy = self
-                .buffered_bytes
-                .is_some_and(|bytes| bytes >= ROW_GROUP_BYTES as u64)
-                && self.buffered_rows.is_multiple_of(self.block_rows);
+            // At the end of a block if that is near; rows of long lists are not waited for.
+            let whole_blocks = self.buffered_rows.is_multiple_of(self.block_rows);
+            let limit = ROW_GROUP_BYTES as u64 * if whole_blocks { 1 } else { 2 };
+            let heavy = self.buffered_bytes.is_some_and(|bytes| bytes >= limit);
             if self.buffered_rows == self.row_group_rows || heavy {
                 self.flush_row_group()?;
             }
@@ -177,7 +175,9 @@ impl<W: Write + Send> Writer<W> {
         if self.buffered_rows > 0 {
             self.flush_row_group()?;
         }
-        let reports: Vec<ColumnReport> = self.columns.iter().map(Column::report).collect();
+        let columns = self.columns.iter().enumerate();
+        let reports: Vec<ColumnReport> =
+            columns.flat_map(|(i, column)| column.reports(i)).collect();
         let index = Index {
             schema: Arc::clone(&self.schema),
             block_rows: self.block_rows,
@@ -188,7 +188,7 @@ impl<W: Write + Send> Writer<W> {
         };
         let mut tail = index_codec::encode(&index)?;
         let seal = Seal {
-            version: seal::VERSION,
+            version: seal::version_for(&self.schema),
             index_offset: self.position,
             index_len: tail.len() as u64,
         };
@@ -289,7 +289,7 @@ impl<W: Write + Send> Writer<W> {
             .zip(&prepared)
             .enumerate()
             .map(|(i, (column, prepared))| {
-                column.encode(prepared, planned.coding(i, effort), block_rows)
+                column.encode(prepared, planned.coding(i, effort), block_rows, self.search)
             })
             .collect()
     }
@@ -326,25 +326,14 @@ impl<W: Write + Send> Writer<W> {
         let mut metadata = Vec::with_capacity(leaves.len());
         let mut column_indexes = Vec::with_capacity(leaves.len());
         for chunk in chunks {
-            let bytes = match &chunk {
-                Chunk::Packed(chunk) => &chunk.bytes[..],
-                Chunk::Ordinary(chunks) => chunks.data(),
-            };
             match &chunk {
-                Chunk::Packed(_) => {
-                    let leaf = leaves
-                        .next()
-                        .ok_or_else(|| FileError::invalid("schema without leaves"))?;
-                    metadata.push(
-                        footer::plain_chunk(
-                            Arc::clone(leaf),
-                            self.position,
-                            bytes.len() as u64,
-                            rows,
-                        )
-                        .build()?,
-                    );
+                Chunk::Packed(chunk) => {
+                    let leaf = next_leaf(&mut leaves)?;
+                    let len = chunk.bytes.len() as u64;
+                    let chunk_metadata = footer::plain_chunk(leaf, self.position, len, rows);
+                    metadata.push(chunk_metadata.build()?);
                     column_indexes.push(ColumnIndexMetaData::NONE);
+                    self.position += write(&mut self.sink, &chunk.bytes)?;
                 }
                 Chunk::Ordinary(chunks) => {
                     let shift = self.position as i64 - chunks.data_start() as i64;
@@ -352,12 +341,18 @@ impl<W: Write + Send> Writer<W> {
                         metadata.push(footer::moved(&leaf.metadata, shift)?);
                         column_indexes.push(leaf.column_index.clone());
                     }
+                    self.position += write(&mut self.sink, chunks.data())?;
+                }
+                Chunk::Nested(chunks) => {
+                    for chunk in chunks.in_order() {
+                        let leaf = next_leaf(&mut leaves)?;
+                        let chunk = chunk?.placed(leaf, self.position)?;
+                        metadata.push(chunk.metadata);
+                        column_indexes.push(chunk.column_index);
+                        self.position += write(&mut self.sink, chunk.bytes)?;
+                    }
                 }
             }
-            self.sink
-                .write_all(bytes)
-                .map_err(FileError::io("writing"))?;
-            self.position += bytes.len() as u64;
         }
         let uncompressed = metadata.iter().map(|chunk| chunk.uncompressed_size()).sum();
         self.row_groups.push(
@@ -370,4 +365,14 @@ impl<W: Write + Send> Writer<W> {
         self.column_index.push(column_indexes);
         Ok(())
     }
+}
+
+fn next_leaf<'a>(leaves: &mut impl Iterator<Item = &'a ColumnDescPtr>) -> Result<ColumnDescPtr> {
+    let leaf = leaves.next().map(Arc::clone);
+    leaf.ok_or_else(|| FileError::invalid("schema without leaves"))
+}
+
+fn write(sink: &mut impl Write, bytes: &[u8]) -> Result<u64> {
+    sink.write_all(bytes).map_err(FileError::io("writing"))?;
+    Ok(bytes.len() as u64)
 }

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{FieldRef, Schema};
 
-use crate::codec::{Effort, ErrorBound, Grid, ValueRange};
+use crate::codec::{Effort, ErrorBound, Grid, Search, ValueRange};
 
 use super::best_encoding::{Paging, smallest_chunks};
 use super::column::{element_type, is_float, raw_bytes};
 use super::error::{FileError, Result};
 use super::index::{Block, IndexColumn, OrdinaryColumn, PackedColumn};
+use super::nested::{self, NestedChunks, NestedCoding, NestedState};
 use super::options::WriterOptions;
 use super::order::ColumnPlan;
 use super::ordinary::{OrdinaryChunks, ordinary_chunks};
@@ -26,6 +27,7 @@ pub(super) struct Column {
     /// Of the finite values seen.
     range: ValueRange,
     raw_bytes: u64,
+    rows: u64,
     nulls: u64,
 }
 
@@ -35,35 +37,41 @@ enum State {
         index: PackedColumn,
     },
     Ordinary(OrdinaryColumn),
+    Nested(NestedState),
 }
 
 /// A column of one row group, to be encoded.
 pub(super) enum Prepared {
     Packed(PreparedChunk),
     Ordinary(ArrayRef),
+    Nested(ArrayRef),
 }
 
 /// A column of one row group, encoded.
 pub(super) enum Chunk {
     Packed(PackedChunk),
     Ordinary(OrdinaryChunks),
+    Nested(NestedChunks),
 }
 
 impl Prepared {
     pub(super) fn packed(&self) -> Option<&PreparedChunk> {
         match self {
             Self::Packed(chunk) => Some(chunk),
-            Self::Ordinary(_) => None,
+            Self::Ordinary(_) | Self::Nested(_) => None,
         }
     }
 }
 
 impl Column {
-    pub(super) fn new(field: &FieldRef, options: &WriterOptions) -> Self {
+    pub(super) fn new(field: &FieldRef, schema: &Schema, options: &WriterOptions) -> Self {
         let state = match element_type(field.data_type()) {
-            None => State::Ordinary(OrdinaryColumn {
-                row_groups: Vec::new(),
-            }),
+            None => match nested::leaves(field) {
+                Some(leaves) => State::Nested(NestedState::new(leaves, schema, options)),
+                None => State::Ordinary(OrdinaryColumn {
+                    row_groups: Vec::new(),
+                }),
+            },
             Some(element) => {
                 let default = if is_float(field.data_type()) {
                     options.default_bound()
@@ -90,6 +98,7 @@ impl Column {
             state,
             range: ValueRange::EMPTY,
             raw_bytes: 0,
+            rows: 0,
             nulls: 0,
         }
     }
@@ -98,13 +107,18 @@ impl Column {
     pub(super) fn plan(&self, key: bool) -> ColumnPlan<'_> {
         let (bound, declared) = match &self.state {
             State::Packed { declared, index } => (index.bound, *declared),
-            State::Ordinary(_) => (ErrorBound::Exact, None),
+            State::Ordinary(_) | State::Nested(_) => (ErrorBound::Exact, None),
         };
         ColumnPlan {
             field: &self.field,
+            nested: match &self.state {
+                State::Nested(state) => Some(state),
+                State::Packed { .. } | State::Ordinary(_) => None,
+            },
             bound,
             declared,
-            key,
+            // Rows go with their vectors, not by them.
+            key: key && !matches!(self.state, State::Nested(_)),
         }
     }
 
@@ -112,7 +126,7 @@ impl Column {
     pub(super) fn last_blocks(&self) -> Option<&[Block]> {
         match &self.state {
             State::Packed { index, .. } => index.row_groups.last().map(Vec::as_slice),
-            State::Ordinary(_) => None,
+            State::Ordinary(_) | State::Nested(_) => None,
         }
     }
 
@@ -123,9 +137,12 @@ impl Column {
         grid: Option<Grid>,
     ) -> Result<Prepared> {
         self.raw_bytes += raw_bytes(&array);
+        self.rows += array.len() as u64;
         self.nulls += array.null_count() as u64;
-        let State::Packed { declared, index } = &mut self.state else {
-            return Ok(Prepared::Ordinary(array));
+        let (declared, index) = match &mut self.state {
+            State::Packed { declared, index } => (declared, index),
+            State::Ordinary(_) => return Ok(Prepared::Ordinary(array)),
+            State::Nested(_) => return Ok(Prepared::Nested(array)),
         };
         let chunk = PreparedChunk::new(array, index.bound, *declared, block_rows, grid)
             .map_err(|error| error.at(format!("column {:?}", self.field.name())))?;
@@ -147,6 +164,7 @@ impl Column {
         prepared: &Prepared,
         coding: ColumnCoding<'_>,
         block_rows: usize,
+        search: Search,
     ) -> Result<Chunk> {
         let named = |error: FileError| error.at(format!("column {:?}", self.field.name()));
         match (prepared, &mut self.state) {
@@ -171,11 +189,28 @@ impl Column {
                 index.row_groups.push(pages.collect());
                 Ok(Chunk::Ordinary(chunks))
             }
+            (Prepared::Nested(array), State::Nested(state)) => {
+                let coding = NestedCoding {
+                    block_rows,
+                    effort: coding.effort,
+                    search,
+                };
+                Ok(Chunk::Nested(state.encode(&self.field, array, coding)?))
+            }
             _ => Err(FileError::invalid("a column changed its kind")),
         }
     }
 
-    pub(super) fn report(&self) -> ColumnReport {
+    /// What became of the column at position `column`.
+    pub(super) fn reports(&self, column: usize) -> Vec<ColumnReport> {
+        let whole = self.report(column);
+        match &self.state {
+            State::Nested(state) => state.reports(whole),
+            State::Packed { .. } | State::Ordinary(_) => vec![whole],
+        }
+    }
+
+    fn report(&self, column: usize) -> ColumnReport {
         let (bound, abs_bound, max_error, outliers, packed_bytes, range_declared) =
             match &self.state {
                 State::Packed { declared, index } => {
@@ -193,17 +228,21 @@ impl Column {
                     )
                 }
                 State::Ordinary(index) => (None, None, 0.0, 0, index.bytes(), true),
+                State::Nested(_) => (None, None, 0.0, 0, 0, true),
             };
         ColumnReport {
+            column,
             name: self.field.name().clone(),
             data_type: self.field.data_type().clone(),
             bound,
             abs_bound,
             range: self.range,
             range_declared,
+            dimensions: 0,
             max_error,
             outliers,
             nulls: self.nulls,
+            values: self.rows - self.nulls,
             raw_bytes: self.raw_bytes,
             packed_bytes,
         }
@@ -213,6 +252,7 @@ impl Column {
         match self.state {
             State::Packed { index, .. } => IndexColumn::Packed(index),
             State::Ordinary(index) => IndexColumn::Ordinary(index),
+            State::Nested(state) => IndexColumn::Nested(state.into_index()),
         }
     }
 }

@@ -11,12 +11,13 @@ use arrow::array::RecordBatch;
 
 use crate::codec::{Effort, ErrorBound, ValueRange};
 use crate::file::{
-    AtomicFile, FileError, FileLayout, PortableWriter, RowOrder, WriteReport, Writer,
-    WriterOptions, is_float,
+    AtomicFile, FileError, FileLayout, PortableWriter, RowOrder, VectorRange, WriteReport, Writer,
+    WriterOptions, bound_names, is_float,
 };
 
 use super::error::{Result, ToolError};
 use super::input::{Input, TableFile};
+use super::leaves::{self, LeafRange};
 use super::quantiles::Wanted;
 use super::{names, paths, quantiles, ranges};
 
@@ -42,6 +43,8 @@ pub struct CompressOptions {
     pub row_group_rows: Option<usize>,
     /// Whether rows may be stored in whichever order is smallest.
     pub row_order: RowOrder,
+    /// Whether bounds of vectors are relative to the range of all values or of each dimension.
+    pub vector_range: VectorRange,
     /// The name of a column to add that holds each row's position in the input.
     pub row_id: Option<String>,
 }
@@ -91,7 +94,7 @@ pub fn compress(
     let start = Instant::now();
     let input = Input::open(&options.inputs)?;
     paths::check_output(&options.output, input.files().iter().map(TableFile::path))?;
-    check_columns(&input, &options.columns)?;
+    check_columns(&input, options)?;
     check_row_id(&input, options.row_id.as_deref())?;
 
     let relative = relative_columns(&input, options);
@@ -115,17 +118,19 @@ pub fn compress(
     let quantiles: Vec<(usize, ValueRange)> =
         robust.iter().map(|wanted| wanted.0).zip(found).collect();
 
+    let leaves = leaves::read(&input, options, &counted(&input, Phase::Ranges, progress))?;
     let declared: Vec<(usize, ValueRange)> = relative
         .iter()
         .filter_map(|&column| Some((column, ranges[column]?)))
         .collect();
     let all = [quantiles.as_slice(), declared.as_slice()].concat();
-    let (mut file, mut written) = write(&input, options, &all, progress)?;
+    let (mut file, mut written) = write(&input, options, (&all, &leaves), progress)?;
     // Statistics are another program's word. Where the values do not bear them out, the promise
     // would be another than the one asked for: once more, with the ranges of the values.
-    let seen: Vec<(usize, ValueRange)> = relative
-        .iter()
-        .map(|&column| (column, written.columns[column].range))
+    let reports = written.columns.iter();
+    let seen: Vec<(usize, ValueRange)> = reports
+        .filter(|report| relative.binary_search(&report.column).is_ok())
+        .map(|report| (report.column, report.range))
         .collect();
     if seen
         .iter()
@@ -135,7 +140,7 @@ pub fn compress(
         tracing::warn!("an input's statistics do not match its values; compressing again");
         drop(file);
         let all = [quantiles.as_slice(), seen.as_slice()].concat();
-        (file, written) = write(&input, options, &all, progress)?;
+        (file, written) = write(&input, options, (&all, &leaves), progress)?;
     }
     file.commit()
         .map_err(|error| ToolError::file(&options.output, error))?;
@@ -195,20 +200,21 @@ fn bounds_of_floats<'a>(
     })
 }
 
-fn check_columns(input: &Input, columns: &[(String, ErrorBound)]) -> Result<()> {
+fn check_columns(input: &Input, options: &CompressOptions) -> Result<()> {
+    let columns = &options.columns;
+    let known = bound_names(input.schema());
     for (index, (name, bound)) in columns.iter().enumerate() {
-        let Ok(field) = input.schema().field_with_name(name) else {
-            let all = input
-                .schema()
-                .fields()
-                .iter()
-                .map(|field| field.name().as_str());
+        if !known.contains(name) {
             return Err(ToolError::invalid(format!(
                 "no column is named {name:?}{}",
-                names::suggestion(name, all)
+                names::suggestion(name, known.iter().map(String::as_str))
             )));
-        };
-        if !is_float(field.data_type()) && !bound.is_exact() {
+        }
+        if let Ok(field) = input.schema().field_with_name(name)
+            && !field.data_type().is_nested()
+            && !is_float(field.data_type())
+            && !bound.is_exact()
+        {
             return Err(ToolError::invalid(format!(
                 "column {name:?} is {}, which is always stored exactly; only float columns take the bound {bound}",
                 field.data_type()
@@ -237,7 +243,7 @@ fn check_row_id(input: &Input, name: Option<&str>) -> Result<()> {
 fn write(
     input: &Input,
     options: &CompressOptions,
-    ranges: &[(usize, ValueRange)],
+    (ranges, leaves): (&[(usize, ValueRange)], &[LeafRange]),
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(AtomicFile, WriteReport)> {
     let failed = |error| ToolError::file(&options.output, error);
@@ -248,6 +254,10 @@ fn write(
     for (column, range) in ranges {
         writer_options =
             writer_options.with_column_range(input.schema().field(*column).name(), *range);
+    }
+    writer_options = writer_options.with_vector_range(options.vector_range);
+    for leaf in leaves {
+        writer_options = leaf.declare(writer_options);
     }
     if let Some(rows) = options.block_rows {
         if options.layout == FileLayout::Portable {

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use parquet::basic::Encoding;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use serde::Serialize;
 
-use crate::codec::{ErrorBound, PayloadKind, ValueRange};
+use crate::codec::{ElementType, ErrorBound, PayloadKind, ValueRange};
 use crate::file::{
-    Index, IndexColumn, Opened, PackedColumn, Promises, ReaderBuilder, RowOrderRecord, is_float,
-    row_id_of,
+    Index, IndexColumn, IndexLeaf, NestedColumn, Opened, PackedColumn, PackedLeaf, Promises,
+    ReaderBuilder, RowOrderRecord, is_float, row_id_of,
 };
 
 use super::error::{Result, ToolError};
@@ -35,11 +35,11 @@ pub struct InspectReport {
     pub sorted_by: Vec<String>,
     /// The column that holds each row's position in the original.
     pub row_id: Option<String>,
-    /// The top-level columns.
+    /// The top-level columns; of those of lists and structs each leaf of floats, and the rest.
     pub columns: Vec<InspectedColumn>,
 }
 
-/// One top-level column. What a file does not say is `None`.
+/// One top-level column, or one leaf of floats. What a file does not say is `None`.
 #[derive(Debug, Clone, Serialize)]
 pub struct InspectedColumn {
     pub name: String,
@@ -56,6 +56,15 @@ pub struct InspectedColumn {
     /// Whether a `rel` bound is relative to the whole column's range; if not, each row group's
     /// own is used, which is the stricter promise.
     pub range_declared: Option<bool>,
+    /// Dimensions of vectors that have ranges and bounds of their own; `abs_bound` is the largest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<usize>,
+    /// The smallest of their absolute bounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least_abs_bound: Option<f64>,
+    /// Values in lists that are not null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<u64>,
     pub max_error: Option<f64>,
     pub outliers: Option<u64>,
     pub nulls: Option<u64>,
@@ -152,17 +161,65 @@ fn packed_columns(index: &Index, metadata: &ParquetMetaData) -> Vec<InspectedCol
     let mut ordinary = chunks_by_column(metadata);
     let fields = index.schema.fields().iter().zip(&index.columns).enumerate();
     fields
-        .map(|(position, (field, column))| match column {
-            IndexColumn::Packed(column) => packed_column(field, column, rows),
+        .flat_map(|(position, (field, column))| match column {
+            IndexColumn::Packed(column) => vec![packed_column(field, column, rows)],
             IndexColumn::Ordinary(column) => {
                 let chunks = ordinary.remove(&position).unwrap_or_default();
-                InspectedColumn {
+                vec![InspectedColumn {
                     packed_bytes: column.bytes(),
                     ..ordinary_column(field, chunks, rows)
-                }
+                }]
             }
+            IndexColumn::Nested(column) => nested_columns(field, column),
         })
         .collect()
+}
+
+/// Each leaf of floats of a nested column, and the rest, if there is any.
+fn nested_columns(field: &Field, column: &NestedColumn) -> Vec<InspectedColumn> {
+    let mut columns = Vec::new();
+    let mut rest = None;
+    for leaf in &column.leaves {
+        match leaf {
+            IndexLeaf::Packed(leaf) => columns.push(packed_leaf(field, leaf)),
+            IndexLeaf::Ordinary(ordinary) => {
+                rest = Some(rest.unwrap_or(0) + ordinary.bytes());
+            }
+        }
+    }
+    columns.extend(rest.map(|packed_bytes| InspectedColumn {
+        packed_bytes,
+        ..unknown(field)
+    }));
+    columns
+}
+
+fn packed_leaf(field: &Field, leaf: &PackedLeaf) -> InspectedColumn {
+    let levels = leaf
+        .shapes
+        .iter()
+        .flatten()
+        .map(|shape| shape.levels as u64);
+    let values = levels.sum::<u64>().saturating_sub(leaf.column.nulls());
+    let bounds = leaf
+        .dimensions
+        .iter()
+        .flat_map(|dimension| &dimension.abs_bounds);
+    let data_type = match leaf.column.element {
+        ElementType::F16 => DataType::Float16,
+        ElementType::F64 => DataType::Float64,
+        _ => DataType::Float32,
+    };
+    let field_of_values = Field::new(&leaf.name, data_type, field.is_nullable());
+    InspectedColumn {
+        data_type: field_of_values.data_type().to_string(),
+        dimensions: Some(leaf.dimensions.len()).filter(|n| *n > 0),
+        least_abs_bound: bounds.copied().reduce(f64::min),
+        values: Some(values),
+        // Without what lists and nulls take.
+        raw_bytes: Some(values * leaf.column.element.width() as u64),
+        ..packed_column(&field_of_values, &leaf.column, values)
+    }
 }
 
 fn packed_column(field: &Field, column: &PackedColumn, rows: u64) -> InspectedColumn {
@@ -305,6 +362,9 @@ fn unknown(field: &Field) -> InspectedColumn {
         abs_bound: None,
         range: None,
         range_declared: None,
+        dimensions: None,
+        least_abs_bound: None,
+        values: None,
         max_error: None,
         outliers: None,
         nulls: None,

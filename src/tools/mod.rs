@@ -11,6 +11,7 @@ mod infer;
 pub mod input;
 pub mod inspect;
 mod ipc;
+mod leaves;
 mod names;
 pub mod paths;
 mod quantiles;

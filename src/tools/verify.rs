@@ -23,6 +23,8 @@
 //! matching in which every row is within the bounds (`partners`). That there is none is a
 //! violation, and so is every value of the rows that are then left over.
 //!
+//! Columns of lists and structs are judged value by value likewise (`nested`).
+//!
 //! Nullability and key-value metadata of fields are not compared.
 
 use std::collections::HashMap;
@@ -30,24 +32,23 @@ use std::path::Path;
 use std::thread;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
-use parquet::file::metadata::ParquetMetaData;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::error::{Result, ToolError};
 use crate::ErrorBound;
-use crate::file::{
-    FileError, Index, IndexColumn, Opened, Promises, ReaderBuilder, RowOrderRecord, is_float,
-    row_id_of,
-};
+use crate::file::{Opened, ReaderBuilder, RowOrderRecord, row_id_of};
 
 mod any_order;
 mod boxes;
+mod check;
 mod column;
 mod gathered;
 mod matching;
+mod nested;
 mod partners;
+mod promises;
 mod rows;
 mod sides;
 #[cfg(test)]
@@ -60,7 +61,10 @@ mod types;
 
 pub use any_order::RowsStand;
 use any_order::{ColumnPair, Group};
+use check::Check;
 use column::{Chunk, ColumnCheck};
+use nested::NestedCheck;
+use promises::{leaf_promises, portable_promises, promises};
 use sides::{Side, prefetched};
 
 /// Values of the packed file read at a time: bounds the memory, tables of any width.
@@ -129,11 +133,25 @@ pub struct Promise {
     pub range_is_of_column: bool,
 }
 
+/// What a packed file says about the floats of one leaf of a column of lists or structs.
+#[derive(Debug, Clone)]
+pub struct LeafPromise {
+    /// The names of the column and of the fields of structs below it, joined by dots.
+    pub name: String,
+    /// Of a value.
+    pub data_type: DataType,
+    pub promise: Promise,
+    /// Where dimensions have bounds of their own: of each its bounds, stored for each row group.
+    pub dimensions: Vec<Vec<f64>>,
+}
+
 /// A packed table as the verifier sees it: what it says, and the values that come out of it.
 pub struct PackedTable<I> {
     pub schema: SchemaRef,
     /// Per column; None, or none at all, is an exact column.
     pub promises: Vec<Option<Promise>>,
+    /// Of columns of lists and structs, by position.
+    pub leaves: HashMap<usize, Vec<LeafPromise>>,
     /// Rows of each row group.
     pub row_groups: Vec<u64>,
     pub rows: RowsStand,
@@ -152,10 +170,11 @@ where
     let at_packed = |source| ToolError::file(packed, source);
     let builder = ReaderBuilder::open(packed).map_err(at_packed)?;
     let packed_schema = builder.schema().clone();
-    let (metadata, promises, rows) = match builder.opened() {
+    let (metadata, promises, leaves, rows) = match builder.opened() {
         Opened::Packed(layout) => (
             layout.metadata(),
             promises(layout.index()),
+            leaf_promises(layout.index()),
             stand(layout.schema(), layout.row_id(), layout.row_order(), schema),
         ),
         Opened::Ordinary(metadata) => {
@@ -165,7 +184,7 @@ where
             let row_id = own.and_then(|metadata| row_id_of(metadata));
             let order = own.and_then(|metadata| RowOrderRecord::of(metadata));
             let rows = stand(&packed_schema, row_id.as_deref(), order.as_ref(), schema);
-            (metadata, promises, rows)
+            (metadata, promises, HashMap::new(), rows)
         }
     };
     let row_groups = metadata
@@ -182,6 +201,7 @@ where
     let table = PackedTable {
         schema: packed_schema,
         promises,
+        leaves,
         row_groups,
         rows,
         batches,
@@ -206,46 +226,6 @@ fn stand(
     }
 }
 
-/// What the index of a packed file says of each column.
-fn promises(index: &Index) -> Vec<Option<Promise>> {
-    let promise = |column: &IndexColumn| match column {
-        IndexColumn::Ordinary(_) => None,
-        IndexColumn::Packed(column) => Some(Promise {
-            bound: column.bound,
-            // One that never changes is stored once.
-            abs_bounds: (0..column.row_groups.len())
-                .filter(|_| !column.abs_bounds.is_empty())
-                .map(|i| column.abs_bound(i))
-                .collect(),
-            range_is_of_column: column.range_declared,
-        }),
-    };
-    index.columns.iter().map(promise).collect()
-}
-
-/// What a portable file says of each column; nothing for any other ordinary Parquet file.
-fn portable_promises(
-    metadata: &ParquetMetaData,
-    schema: &Schema,
-) -> std::result::Result<Vec<Option<Promise>>, FileError> {
-    let Some(promises) = Promises::of(metadata, schema)? else {
-        return Ok(Vec::new());
-    };
-    let mut columns = promises.columns.iter();
-    let promise = |field: &FieldRef| {
-        // There is one for each float column: `Promises::of` has seen to that.
-        let column = is_float(field.data_type()).then(|| columns.next())??;
-        Some(Promise {
-            bound: column.bound,
-            abs_bounds: (0..metadata.num_row_groups())
-                .map(|i| column.abs_bound(i))
-                .collect(),
-            range_is_of_column: column.range_declared,
-        })
-    };
-    Ok(schema.fields().iter().map(promise).collect())
-}
-
 /// Compares a packed table with the original's batches: the core of [`verify`].
 ///
 /// # Errors
@@ -262,6 +242,7 @@ where
     let PackedTable {
         schema: packed_schema,
         promises,
+        leaves,
         row_groups,
         rows: stand,
         batches,
@@ -271,13 +252,24 @@ where
         _ => None,
     };
     let (pairs, mut problems) = pair_columns(schema, &packed_schema, number);
-    let mut checks: Vec<ColumnCheck> = pairs
+    let mut checks: Vec<Check> = pairs
         .into_iter()
         .map(|(i, j)| {
             let field = schema.field(i);
-            let promise = promises.get(j).cloned().flatten();
             let data_type = field.data_type().clone();
-            ColumnCheck::new((i, j), field.name(), data_type, promise, row_groups.len())
+            if let Some(leaves) = leaves.get(&j) {
+                let groups = row_groups.len();
+                let check = NestedCheck::new((i, j), field.name(), data_type, leaves, groups);
+                return Check::Nested(check);
+            }
+            let promise = promises.get(j).cloned().flatten();
+            Check::Flat(ColumnCheck::new(
+                (i, j),
+                field.name(),
+                data_type,
+                promise,
+                row_groups.len(),
+            ))
         })
         .collect();
 
@@ -319,7 +311,7 @@ where
              only the first {compared} were compared"
         ));
     }
-    let columns: Vec<_> = checks.into_iter().map(ColumnCheck::finish).collect();
+    let columns: Vec<_> = checks.into_iter().flat_map(Check::finish).collect();
     let violations =
         problems.len() as u64 + columns.iter().map(|column| column.violations).sum::<u64>();
     Ok(VerifyReport {
@@ -332,22 +324,24 @@ where
 
 /// Compares rows of one row group that belong together, column by column.
 fn check_rows(
-    checks: &mut [ColumnCheck],
+    checks: &mut [Check],
     original: &RecordBatch,
     packed: &RecordBatch,
     first_row: u64,
     row_group: usize,
 ) -> Result<()> {
     checks.par_iter_mut().try_for_each(|check| {
+        let (left, right) = check.columns();
         let chunk = Chunk {
-            original: original.column(check.original),
-            packed: packed.column(check.packed),
+            original: original.column(left),
+            packed: packed.column(right),
             first_row,
             row_group,
+            rows: None,
         };
         check.check(&chunk).map_err(|error| {
             let schema = original.schema_ref();
-            let name = schema.field(check.original).name();
+            let name = schema.field(left).name();
             ToolError::invalid(format!("column {name:?} cannot be compared: {error}"))
         })
     })
@@ -360,30 +354,29 @@ fn check_group(
     right: &mut Side,
     (number, rows): (usize, u64),
     stand: &RowsStand,
-    checks: &mut [ColumnCheck],
+    checks: &mut [Check],
 ) -> Result<Option<String>> {
     let first_row = left.position;
     let stored = right.gather(rows)?;
     let original = left.gather(stored.num_rows() as u64)?;
-    let columns: Vec<ColumnPair> = checks
-        .iter()
-        .map(|check| ColumnPair {
-            original: check.original,
-            stored: check.packed,
-            bound: check.stored_bound(number),
-        })
-        .collect();
+    let cannot = |error| {
+        ToolError::invalid(format!(
+            "rows of row group {number} cannot be compared: {error}"
+        ))
+    };
+    let mut columns: Vec<ColumnPair> = Vec::new();
+    for check in checks.iter() {
+        let (left, right) = check.columns();
+        let (left, right) = (original.column(left), stored.column(right));
+        columns.extend(check.keys(left, right, number).map_err(cannot)?);
+    }
     let group = Group {
         original: &original,
         stored: &stored,
         number,
         first_row,
     };
-    let (ordered, problem) = group.in_order(stand, &columns).map_err(|error| {
-        ToolError::invalid(format!(
-            "rows of row group {number} cannot be compared: {error}"
-        ))
-    })?;
+    let (ordered, problem) = group.in_order(stand, &columns).map_err(cannot)?;
     check_rows(checks, &original, &ordered, first_row, number)?;
     Ok(problem)
 }

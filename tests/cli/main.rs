@@ -15,4 +15,5 @@ mod row_order;
 mod support;
 mod tables;
 mod terminal;
+mod vectors;
 mod verify;

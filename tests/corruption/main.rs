@@ -5,8 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch, RecordBatchReader, StringArray,
+    Array, ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int32Array, ListArray,
+    RecordBatch, RecordBatchReader, StringArray, StructArray,
 };
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field};
 use bytes::Bytes;
 use rayon::prelude::*;
 use tolerant::ErrorBound;
@@ -100,6 +103,44 @@ fn referring_file() -> Vec<u8> {
             > 0
     );
     file
+}
+
+/// A file of vectors, lists and structs, with nulls.
+fn nested_file() -> Vec<u8> {
+    let rows = 120;
+    let x = |i: usize| (i as f32 / 9.0).sin();
+    let item = || Arc::new(Field::new("item", DataType::Float32, true));
+    let items = (0..4 * rows).map(|i| (i % 7 > 0).then(|| x(i)));
+    let items = Arc::new(items.collect::<Float32Array>());
+    let nulls = NullBuffer::from_iter((0..rows).map(|i| i % 5 != 3));
+    let vectors = FixedSizeListArray::new(item(), 4, items, Some(nulls));
+    let lengths: Vec<usize> = (0..rows).map(|i| i % 3).collect();
+    let items = Float32Array::from_iter_values((0..lengths.iter().sum()).map(x));
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    let lists = ListArray::new(item(), offsets, Arc::new(items), None);
+    let names = (0..rows).map(|i| (i % 4 > 0).then(|| format!("name {}", i % 3)));
+    let fields: Vec<(Arc<Field>, ArrayRef)> = vec![
+        (
+            Arc::new(Field::new("name", DataType::Utf8, true)),
+            Arc::new(names.collect::<StringArray>()),
+        ),
+        (
+            Arc::new(Field::new("v", lists.data_type().clone(), false)),
+            Arc::new(lists),
+        ),
+    ];
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("emb", Arc::new(vectors)),
+        ("s", Arc::new(StructArray::from(fields))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let options = WriterOptions::new()
+        .with_bound(ErrorBound::rel(1e-2).unwrap())
+        .with_block_rows(50)
+        .with_row_group_rows(100);
+    let mut writer = Writer::try_new(Vec::new(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap().0
 }
 
 fn read(bytes: Bytes) -> Result<RecordBatch, String> {
@@ -203,6 +244,22 @@ fn every_byte_where_columns_refer_to_one_another() {
         (format!("byte {at}"), damaged)
     });
     check("one bit of references", cases.collect(), &original);
+}
+
+#[test]
+fn every_byte_of_vectors_and_structs() {
+    let file = nested_file();
+    let original = read(Bytes::from(file.clone())).unwrap();
+    let cases = (0..file.len()).flat_map(|at| {
+        let damages = [1 << (at % 8), 0xff, 0x03];
+        damages.into_iter().map(move |bits: u8| (at, bits))
+    });
+    let cases = cases.map(|(at, bits)| {
+        let mut damaged = file.clone();
+        damaged[at] ^= bits;
+        (format!("byte {at} by {bits:#x}"), damaged)
+    });
+    check("vectors", cases.collect(), &original);
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn verdict_on(damage: impl FnOnce(RecordBatch, f64) -> RecordBatch) -> VerifyRep
         range_is_of_column: true,
     };
     let packed = PackedTable {
+        leaves: std::collections::HashMap::new(),
         schema: damaged.schema(),
         promises: vec![Some(promise), None],
         row_groups: vec![damaged.num_rows() as u64],
@@ -198,6 +199,7 @@ fn verdict_under(bound: &str, x: &[f64], change: impl Fn(usize, f64, f64) -> f64
     ));
     let damaged = RecordBatch::try_from_iter([("x", changed)]).unwrap();
     let packed = PackedTable {
+        leaves: std::collections::HashMap::new(),
         schema: damaged.schema(),
         promises: vec![Some(Promise {
             bound,

@@ -41,6 +41,8 @@ def bits(array):
     kind = array.type
     if kind in FLOAT_BITS:
         return array.view(FLOAT_BITS[kind])
+    if pa.types.is_fixed_size_list(kind):
+        return bits(array.cast(pa.large_list(kind.value_type)))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         offsets = array.offsets.cast(pa.int64())
         return pa.LargeListArray.from_arrays(offsets, bits(array.values), mask=array.is_null())

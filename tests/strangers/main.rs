@@ -14,7 +14,7 @@ use std::process::Command;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use parquet::arrow::ArrowWriter;
-use tolerant::file::{Opened, ReaderBuilder, VirtualFile, Writer, WriterOptions};
+use tolerant::file::{Opened, ReaderBuilder, VectorRange, VirtualFile, Writer, WriterOptions};
 
 /// The interpreter, or None if these tests are to be left out.
 fn python() -> Option<PathBuf> {
@@ -147,6 +147,17 @@ fn every_type_in_many_blocks_and_row_groups() {
 #[test]
 fn one_row_group_of_default_blocks() {
     strangers_read(&tables::simple(200_000), WriterOptions::new());
+}
+
+#[test]
+fn vectors_and_structs() {
+    let options = WriterOptions::new()
+        .with_block_rows(100)
+        .with_row_group_rows(700);
+    strangers_read(&tables::vectors(2000), options.clone());
+    let by_dimension = options.with_vector_range(VectorRange::Dimension);
+    strangers_read(&tables::vectors(2000), by_dimension);
+    strangers_read(&tables::vectors(1), WriterOptions::new());
 }
 
 #[test]

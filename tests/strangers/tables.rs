@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::*;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::*;
 use half::f16;
 use rand::rngs::StdRng;
@@ -211,5 +212,58 @@ pub fn simple(n: usize) -> RecordBatch {
                     .collect::<StringArray>(),
             ),
         ),
+    ])
+}
+
+/// Vectors of fixed and of varying size, structs of floats, and lists of structs; with nulls of
+/// each kind, and empty lists.
+pub fn vectors(n: usize) -> RecordBatch {
+    let mut rng = StdRng::seed_from_u64(2);
+    let mut x = |i: usize| (i as f32 / 30.0).sin() + rng.random_range(-0.1f32..0.1);
+    let nullable = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
+    let valid = |every: usize| Some(NullBuffer::from_iter((0..n).map(|i| i % every != 1)));
+
+    let items = Float32Array::from_iter((0..8 * n).map(|i| (i % 13 != 5).then(|| x(i))));
+    let item = nullable("item", DataType::Float32);
+    let emb = FixedSizeListArray::new(item, 8, Arc::new(items), valid(5));
+
+    let items = Float16Array::from_iter_values((0..4 * n).map(|i| f16::from_f32(x(i))));
+    let item = Arc::new(Field::new("item", DataType::Float16, false));
+    let half = FixedSizeListArray::new(item, 4, Arc::new(items), None);
+
+    let lengths: Vec<usize> = (0..n).map(|i| i % 4).collect();
+    let total: usize = lengths.iter().sum();
+    let items = Float64Array::from_iter((0..total).map(|i| (i % 9 != 2).then(|| x(i).into())));
+    let item = nullable("item", DataType::Float64);
+    let offsets = OffsetBuffer::from_lengths(lengths.iter().copied());
+    let list = ListArray::new(item, offsets.clone(), Arc::new(items), valid(7));
+
+    let fields = Fields::from(vec![
+        Field::new("x", DataType::Float32, true),
+        Field::new("name", DataType::Utf8, true),
+    ]);
+    let point = |n: usize, x: &mut dyn FnMut(usize) -> f32| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Float32Array::from_iter(
+                (0..n).map(|i| (i % 6 != 3).then(|| x(i))),
+            )),
+            Arc::new(StringArray::from_iter(
+                (0..n).map(|i| (i % 5 != 0).then(|| format!("n{}", i % 3))),
+            )),
+        ];
+        columns
+    };
+    let s = StructArray::new(fields.clone(), point(n, &mut x), valid(8));
+    let points = StructArray::new(fields, point(total, &mut x), None);
+    let item = nullable("item", points.data_type().clone());
+    let points = ListArray::new(item, offsets, Arc::new(points), valid(3));
+
+    table(vec![
+        ("emb", Arc::new(emb)),
+        ("half", Arc::new(half)),
+        ("list", Arc::new(list)),
+        ("s", Arc::new(s)),
+        ("points", Arc::new(points)),
+        ("flat", primitive::<Float32Type>(n, |i| Some(x(i)))),
     ])
 }

@@ -61,6 +61,7 @@ pub(in crate::file) fn best_by_column(
 /// A column of which every bit counts.
 fn column(field: &FieldRef, array: ArrayRef) -> OrderColumn<'_> {
     OrderColumn {
+        nested: None,
         field,
         array,
         abs_bound: 0.0,

@@ -40,6 +40,7 @@ use rayon::prelude::*;
 use crate::codec::{ErrorBound, Grid};
 
 use super::error::Result;
+use super::nested::NestedState;
 
 pub(super) use by_column::best_by_column;
 use keys::Key;
@@ -52,6 +53,8 @@ pub(super) use writing::{Coding, ColumnPlan, Ordered, Ordering};
 /// A column of a row group that is to be ordered.
 struct OrderColumn<'a> {
     field: &'a FieldRef,
+    /// What a column of lists or structs is coded by.
+    nested: Option<&'a NestedState>,
     /// All rows of the row group.
     array: ArrayRef,
     /// The absolute bound in force; 0 is lossless.

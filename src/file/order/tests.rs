@@ -409,6 +409,7 @@ fn keys_are_in_the_order_of_what_is_stored() {
     let field = Arc::new(Field::new("x", DataType::Float64, true));
     let array: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
     let column = OrderColumn {
+        nested: None,
         field: &field,
         grid: Grid::of(&[1.0], 0.05),
         array,

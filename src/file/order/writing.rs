@@ -12,6 +12,7 @@ use crate::codec::{Effort, ErrorBound, Grid, Search, ValueRange, absolute_bound}
 use crate::file::column::element_type;
 use crate::file::error::Result;
 use crate::file::index::Block;
+use crate::file::nested::{NestedCoding, NestedState};
 use crate::file::ordinary::ordinary_chunks;
 use crate::file::packed::{self, PreparedChunk, finite_range, reference_range};
 use crate::file::planning::Planned;
@@ -34,6 +35,8 @@ pub struct RowOrderReport {
 /// One column as the writer knows it.
 pub(in crate::file) struct ColumnPlan<'a> {
     pub(in crate::file) field: &'a FieldRef,
+    /// What a column of lists or structs is coded by.
+    pub(in crate::file) nested: Option<&'a NestedState>,
     pub(in crate::file) bound: ErrorBound,
     pub(in crate::file) declared: Option<ValueRange>,
     /// Whether rows may be sorted by it.
@@ -76,6 +79,7 @@ impl Ordering {
                 let on_grid = plan.bound.is_on_grid();
                 OrderColumn {
                     field: plan.field,
+                    nested: plan.nested,
                     grid: packed::grid(array, abs_bound).filter(|_| on_grid),
                     abs_bound,
                     bound: if on_grid {
@@ -232,6 +236,14 @@ impl Coding {
         let planned = Planned::new(&chunks, self.search);
         let sizes = (0..columns.len()).into_par_iter().map(|i| {
             let field = columns[i].field;
+            if let Some(nested) = columns[i].nested {
+                let coding = NestedCoding {
+                    block_rows: self.block_rows,
+                    effort: self.effort,
+                    search: self.search,
+                };
+                return Ok(nested.chunks(field, &arrays[i], coding)?.bytes());
+            }
             let Some(chunk) = &prepared[i] else {
                 let array = std::slice::from_ref(&arrays[i]);
                 return Ok(ordinary_chunks(field, array, self.block_rows)?.data().len() as u64);

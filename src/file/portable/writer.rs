@@ -19,7 +19,7 @@ use super::super::check::{check_batch, check_columns};
 use super::super::column::{is_float, raw_bytes};
 use super::super::error::{FileError, Result};
 use super::super::footer;
-use super::super::options::{ROW_GROUP_BYTES, RowOrder, WriterOptions};
+use super::super::options::{FileLayout, ROW_GROUP_BYTES, RowOrder, WriterOptions};
 use super::super::order::{MAX_SORTED_BY, OrderMethod, Ordering, best_by_column, permuted};
 use super::super::packed::{concatenated, finite_range};
 use super::super::report::{ColumnReport, WriteReport};
@@ -111,7 +111,7 @@ impl<W: Write + Send> PortableWriter<W> {
     /// As [`Writer::try_new`](super::super::Writer::try_new).
     pub fn try_new(mut sink: W, schema: SchemaRef, options: WriterOptions) -> Result<Self> {
         let schema = row_id::with_column(schema, options.row_id())?;
-        check_columns(&schema, &options)?;
+        check_columns(&schema, &options, FileLayout::Portable)?;
         for field in schema
             .fields()
             .iter()
@@ -236,7 +236,12 @@ impl<W: Write + Send> PortableWriter<W> {
             .write_all(&footer)
             .and_then(|()| self.sink.flush())
             .map_err(FileError::io("writing"))?;
-        let columns: Vec<ColumnReport> = self.columns.iter().map(Column::report).collect();
+        let columns: Vec<ColumnReport> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| column.report(i, rows))
+            .collect();
         let report = WriteReport {
             rows,
             raw_bytes: columns.iter().map(|column| column.raw_bytes).sum(),
@@ -442,7 +447,7 @@ impl Column {
         self.written_bytes += chunks.bytes.len() as u64;
     }
 
-    fn report(&self) -> ColumnReport {
+    fn report(&self, position: usize, rows: u64) -> ColumnReport {
         let bounds = self
             .promise
             .iter()
@@ -452,6 +457,7 @@ impl Column {
             .reduce(f64::max);
         let promise = self.promise.as_ref();
         ColumnReport {
+            column: position,
             name: self.field.name().clone(),
             data_type: self.field.data_type().clone(),
             bound: promise.map(|promise| promise.bound),
@@ -460,9 +466,11 @@ impl Column {
             range_declared: promise.is_none_or(|promise| {
                 promise.range_declared || !matches!(promise.bound, ErrorBound::Rel(_))
             }),
+            dimensions: 0,
             max_error: self.max_error,
             outliers: self.outliers,
             nulls: self.nulls,
+            values: rows - self.nulls,
             raw_bytes: self.raw_bytes,
             packed_bytes: self.written_bytes,
         }

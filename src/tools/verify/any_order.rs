@@ -1,7 +1,7 @@
 //! Row groups whose rows stand in another order than the original's: stored rows are put in the
 //! original's order, then checked as any other.
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
@@ -29,10 +29,10 @@ pub(super) struct Group<'a> {
     pub(super) first_row: u64,
 }
 
-/// A column of both sides: positions, and the absolute bound in force.
+/// A column of both sides, and the absolute bound in force.
 pub(super) struct ColumnPair {
-    pub(super) original: usize,
-    pub(super) stored: usize,
+    pub(super) original: ArrayRef,
+    pub(super) stored: ArrayRef,
     pub(super) bound: f64,
 }
 
@@ -53,8 +53,8 @@ impl Group<'_> {
         let pairs: Vec<Pair<'_>> = columns
             .iter()
             .map(|column| Pair {
-                original: self.original.column(column.original),
-                stored: self.stored.column(column.stored),
+                original: &column.original,
+                stored: &column.stored,
                 bound: column.bound,
             })
             .collect();

@@ -34,6 +34,8 @@ pub(super) struct Chunk<'a> {
     /// Row number of the chunk's first row.
     pub(super) first_row: u64,
     pub(super) row_group: usize,
+    /// The row of each value after the first row, where these are not rows themselves.
+    pub(super) rows: Option<&'a [u32]>,
 }
 
 impl ColumnCheck {
@@ -61,6 +63,30 @@ impl ColumnCheck {
         let promise = self.promise.as_ref();
         let bound = promise.and_then(|p| p.abs_bounds.get(row_group).copied());
         bound.unwrap_or(0.0)
+    }
+
+    /// The bound asked for.
+    pub(super) fn bound(&self) -> Option<ErrorBound> {
+        self.promise.as_ref().map(|promise| promise.bound)
+    }
+
+    /// Notes a null on one side only: that of the original or of the packed file.
+    pub(super) fn null_changed(&mut self, chunk: &Chunk<'_>, row: usize, of_original: bool) {
+        self.verdict.changed_nulls += 1;
+        let chunk = chunk.of_rows();
+        self.violation(&chunk, row, || match of_original {
+            true => "null came back as a value".to_string(),
+            false => "a value came back as null".to_string(),
+        });
+    }
+
+    /// Notes a list of another length.
+    pub(super) fn length_changed(&mut self, chunk: &Chunk<'_>, row: usize, lengths: (u64, u64)) {
+        self.verdict.changed_values += 1;
+        let chunk = chunk.of_rows();
+        self.violation(&chunk, row, || {
+            format!("a list of {} came back as one of {}", lengths.0, lengths.1)
+        });
     }
 
     /// Compares one chunk.
@@ -201,11 +227,11 @@ impl ColumnCheck {
         self.ranges[chunk.row_group] = range;
     }
 
-    fn check_equal(&mut self, chunk: &Chunk<'_>) -> Result<(), ArrowError> {
+    pub(super) fn check_equal(&mut self, chunk: &Chunk<'_>) -> Result<(), ArrowError> {
         if chunk.original.data_type() == chunk.packed.data_type() {
             self.count_differences(chunk, chunk.original, chunk.packed, 0);
         } else {
-            let canonical = super::types::canonical(&self.data_type);
+            let canonical = super::types::canonical(chunk.original.data_type());
             let original = cast(chunk.original, &canonical)?;
             let packed = cast(chunk.packed, &canonical)?;
             self.count_differences(chunk, &original, &packed, 0);
@@ -253,10 +279,21 @@ impl ColumnCheck {
     fn violation(&mut self, chunk: &Chunk<'_>, row: usize, what: impl FnOnce() -> String) {
         self.verdict.violations += 1;
         if self.verdict.first_violation.is_none() {
+            let row = chunk.rows.map_or(row, |rows| rows[row] as usize);
             self.verdict.first_violation = Some(FirstViolation {
                 row: chunk.first_row + row as u64,
                 what: what(),
             });
+        }
+    }
+}
+
+impl Chunk<'_> {
+    /// The same, for what is said of rows.
+    fn of_rows(&self) -> Self {
+        Self {
+            rows: None,
+            ..*self
         }
     }
 }

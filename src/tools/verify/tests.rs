@@ -1,6 +1,7 @@
 //! Protects the verifier from passing what it must not: every kind of damage is planted and must
 //! be found, once, in the right column and row. A checker that cannot fail is no checker.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -25,6 +26,7 @@ fn packed<'a>(
     PackedTable {
         schema: batches[0].schema(),
         promises,
+        leaves: HashMap::new(),
         row_groups,
         rows: RowsStand::InOrder,
         batches: batches.iter().cloned().map(Ok),
@@ -416,6 +418,7 @@ fn an_error_of_either_side_ends_the_comparison() {
     let table = |batches| PackedTable {
         schema: x.schema(),
         promises: vec![],
+        leaves: HashMap::new(),
         rows: RowsStand::InOrder,
         row_groups: vec![2],
         batches,
@@ -426,6 +429,7 @@ fn an_error_of_either_side_ends_the_comparison() {
     let table = PackedTable {
         schema: x.schema(),
         promises: vec![],
+        leaves: HashMap::new(),
         rows: RowsStand::InOrder,
         row_groups: vec![2],
         batches: failing(),

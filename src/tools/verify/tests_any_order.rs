@@ -1,6 +1,7 @@
 //! Protects the verifier of rows in any order from both errors: from calling rows lost that are
 //! there, and from passing rows that are not.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -42,6 +43,7 @@ fn compare(
     let table = PackedTable {
         schema: stored.schema(),
         promises: bounds.iter().map(promise).collect(),
+        leaves: HashMap::new(),
         row_groups: row_groups.to_vec(),
         rows,
         // In odd pieces, as a reader may.

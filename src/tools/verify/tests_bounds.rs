@@ -1,5 +1,6 @@
 //! Protects the verifier's judgement of bounds on more, or less, than a fixed distance.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
@@ -21,6 +22,7 @@ fn verdict(
 ) -> ColumnVerdict {
     let packed = PackedTable {
         schema: batch(y).schema(),
+        leaves: HashMap::new(),
         promises: vec![Some(Promise {
             bound: bound.parse().unwrap(),
             abs_bounds: abs_bounds.to_vec(),
@@ -56,6 +58,7 @@ fn pointwise_bounds_are_fractions_of_each_value() {
     // A ratio that is none, which only a forged file can hold, allows nothing.
     let forged = PackedTable {
         schema: batch(&[1.0]).schema(),
+        leaves: HashMap::new(),
         promises: vec![Some(Promise {
             bound: ErrorBound::PointwiseRel(2.0),
             abs_bounds: vec![],
