@@ -164,13 +164,21 @@ fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
     let mut shift = 0;
     // From word to word: a loop over rows would be vectorized across them.
     for to in rows.iter_mut().chain([&mut last]) {
-        let [first, second, ..] = ahead else { break };
+        let [first, second, ..] = *ahead else { break };
         let beyond = field_mask((shift + width).saturating_sub(32));
-        for lane in 0..LANES {
-            // Masked apart: as one shift of 64 bits this would not be vectorized.
-            let upper = (second[lane] & beyond) << ((32 - shift) % 32);
-            to[lane] = low.wrapping_add(((first[lane] >> shift) & mask | upper) as i32);
-        }
+        // Masked apart, for a shift of 64 bits is not vectorized; and by arrays, which alias nothing.
+        let lower = first.map(
+            #[inline(always)]
+            |word| (word >> shift) & mask,
+        );
+        let upper = second.map(
+            #[inline(always)]
+            |word| (word & beyond) << ((32 - shift) % 32),
+        );
+        *to = std::array::from_fn(
+            #[inline(always)]
+            |lane| low.wrapping_add((lower[lane] | upper[lane]) as i32),
+        );
         shift += width;
         if shift >= 32 {
             shift -= 32;

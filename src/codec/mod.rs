@@ -52,6 +52,8 @@ mod kin;
 mod linear;
 mod log_grid;
 mod model;
+#[cfg(test)]
+mod model_tests;
 mod payload;
 mod percentile;
 mod pointwise;

@@ -115,3 +115,50 @@ impl Unpack<'_> {
         self.alphabet.decode(&symbols, extra, values);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::payload::Cursor;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn wide_or_not_is_the_same(
+            symbols in prop::collection::vec(0u8..3, 1..5000),
+            rows in 0i32..4,
+            previous in prop::option::of(Just(0u32)),
+            lanes in prop::sample::select(vec![1usize, 2, 4, 8]),
+        ) {
+            let n = symbols.len();
+            let frequencies = vec![vec![300u16, 200, 12], vec![100, 400, 12]];
+            let context = Context { buckets: Vec::new(), previous };
+            let alphabet = Alphabet::Range { low: rows, count: 3 };
+            let table_of = |before: u8| u8::from(previous.is_some() && before > 0);
+            let run = rans::run(n, lanes);
+            let chosen: Vec<u8> = (0..n)
+                .map(|i| if i % run == 0 { 0 } else { table_of(symbols[i - 1]) })
+                .collect();
+            let mut out = Vec::new();
+            rans::encode(&symbols, &chosen, &frequencies, 9, previous.is_some(), lanes, &mut out);
+            let tables = DecodeTables::new(&frequencies, 9).unwrap();
+            let unpack = Unpack {
+                context: &context,
+                alphabet: &alphabet,
+                tables: &tables,
+                bases: &Bases::new(&[0, 1, 1], 9),
+                references: &[],
+                lanes,
+            };
+            let (mut plain, mut widened) = (vec![0; n], vec![0; n]);
+            let mut cursor = Cursor::of(&out);
+            let coded = Coded::open(&mut cursor, lanes).unwrap();
+            let mut extra = alphabet.open_extra(&mut cursor).unwrap();
+            unpack.any_lanes(&coded, &mut extra, &mut plain).unwrap();
+            unpack.run(&coded, extra, &mut widened).unwrap();
+            let expected: Vec<i32> = symbols.iter().map(|s| rows + i32::from(*s)).collect();
+            prop_assert_eq!(&plain, &expected);
+            prop_assert_eq!(&widened, &expected);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use proptest::prelude::*;
+
+use super::context::{Buckets, Context, Span};
+use super::effort::Effort;
+use super::model::{self, Model};
+use super::payload::Cursor;
+use super::{ABSENT, wide};
+
+/// A context by none, one or two references, and by the symbol before or not.
+fn context(references: &[&[i32]], difference: bool, previous: Option<u32>) -> Context {
+    let buckets = references.iter().enumerate().map(|(at, integers)| {
+        Buckets::of(at, difference, Span::of(integers, difference), [16, 8][at])
+    });
+    Context {
+        buckets: buckets.collect(),
+        previous,
+    }
+}
+
+fn round_trip(values: &[i32], context: &Context, references: &[&[i32]], effort: Effort) {
+    let Some(model) = Model::new(values, context, references) else {
+        return;
+    };
+    let mut out = Vec::new();
+    model.write(effort, &mut out);
+    let mut read_back = vec![0; values.len()];
+    let mut cursor = Cursor::of(&out);
+    model::read(&mut cursor, references, &mut read_back).unwrap();
+    assert!(cursor.finish().is_ok());
+    assert!(read_back == values);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn values_come_back(
+        seed in prop::collection::vec(any::<i32>(), 1..200),
+        n in prop_oneof![1usize..300, 7900usize..8400, 32_700usize..33_000],
+        shift in 8u32..32,
+        known in 0usize..=2,
+        difference: bool,
+        previous in prop::option::of(3u32..6),
+        fast: bool,
+    ) {
+        let values: Vec<i32> = (0..n).map(|i| seed[i * i % seed.len()] >> shift).collect();
+        let other: Vec<i32> = (0..n)
+            .map(|i| if i % 17 == 3 { ABSENT } else { (values[i] >> 2).wrapping_add(i as i32 % 3) })
+            .collect();
+        let references = &[&other[..], &values[..]][..known];
+        let effort = if fast { Effort::Fast } else { Effort::Balanced };
+        round_trip(&values, &context(references, difference, previous), references, effort);
+    }
+
+    #[test]
+    fn any_bytes_are_an_error_or_values(
+        bytes in prop::collection::vec(any::<u8>(), 0..600),
+        length in 0u8..120,
+        n in prop_oneof![1usize..300, 8000usize..8300],
+    ) {
+        // A description that seems to have a sound length gets further.
+        let bytes: Vec<u8> = [length].into_iter().chain(bytes).collect();
+        let other = vec![1; n];
+        let mut values = vec![0; n];
+        let _ = model::read(&mut Cursor::of(&bytes), &[&other, &other], &mut values);
+    }
+
+    #[test]
+    fn damage_is_an_error_or_values(
+        at: prop::sample::Index,
+        bits in 1u8..=255,
+        previous in prop::option::of(Just(0u32)),
+    ) {
+        let values: Vec<i32> = (0..9000).map(|i| i * i % 61 % 17).collect();
+        let other: Vec<i32> = values.iter().map(|x| x / 3).collect();
+        let context = context(&[&other], false, previous);
+        let mut out = Vec::new();
+        Model::new(&values, &context, &[&other]).unwrap().write(Effort::Balanced, &mut out);
+        let at = at.index(out.len().min(200));
+        out[at] ^= bits;
+        let mut read_back = vec![0; values.len()];
+        let _ = model::read(&mut Cursor::of(&out), &[&other], &mut read_back);
+    }
+
+    #[test]
+    fn contexts_are_the_same_wide_or_not(
+        integers in prop::collection::vec(prop_oneof![Just(ABSENT), any::<i32>(), -40i32..40], 1..300),
+        difference: bool,
+        start: prop::sample::Index,
+    ) {
+        let references = &[&integers[..], &integers[..]];
+        let context = context(references, difference, None);
+        let start = start.index(integers.len());
+        let mut plain = vec![7u16; integers.len() - start];
+        context.fill(references, start, 3, &mut plain);
+        let mut widened = vec![7u16; integers.len() - start];
+        wide::run(#[inline(always)] || context.fill(references, start, 3, &mut widened));
+        prop_assert_eq!(&plain, &widened);
+        let all: Vec<u16> = context.rows(references).iter().map(|row| row * 3).collect();
+        prop_assert_eq!(&all[start..], &plain[..]);
+    }
+}
