@@ -23,8 +23,8 @@ use super::transform::Transform;
 const CODER_STREAM: u8 = 0;
 /// Written before format version 3.
 const CODER_STEADY_MODEL: u8 = 1;
-const CODER_SPARSE: u8 = 2;
 const CODER_MODEL: u8 = 3;
+const CODER_SPARSE: u8 = 4;
 
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
