@@ -24,9 +24,9 @@ use super::transform::Transform;
 const CODER_STREAM: u8 = 0;
 /// Written before format version 3.
 const CODER_STEADY_MODEL: u8 = 1;
-const CODER_SPARSE: u8 = 2;
+const CODER_FRAME: u8 = 2;
 const CODER_MODEL: u8 = 3;
-const CODER_FRAME: u8 = 4;
+const CODER_SPARSE: u8 = 4;
 
 /// What decodes in a third of the time may take so many times the bits.
 const FRAME_WORTH: f32 = 1.3;

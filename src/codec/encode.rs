@@ -73,7 +73,8 @@ impl Block {
         check_length(values.len())?;
         let mut summary = Summary::new();
         values.iter().for_each(|x| summary.add(*x));
-        let form = match T::to_integers(values) {
+        // No float is an integer, but all of none are.
+        let form = match T::to_integers(values).filter(|_| T::IS_INTEGER) {
             Some(integers) => Form::Integers(integers),
             None => Form::Done(exact_form(values, &summary)),
         };

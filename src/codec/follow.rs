@@ -102,8 +102,7 @@ impl Follow {
         {
             return None;
         }
-        let half = 0..runs.len().div_ceil(2);
-        let mut ranked = PREDICTORS.map(|predictor| (bits(predictor, half.clone()), predictor));
+        let mut ranked = PREDICTORS.map(|predictor| (bits(predictor, first.clone()), predictor));
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (followed, predictor) = ranked[..FINALISTS]
             .iter()

@@ -4,7 +4,7 @@ use super::interpolation;
 use super::strides::{MAX_WEIGHTS, Step, WEIGHT_BITS, WEIGHT_LIMIT};
 
 /// Places of a stride that are looked at, at most.
-const PLACES: usize = 2048;
+const PLACES: usize = 1024;
 /// Places that a fit needs.
 const LEAST_PLACES: usize = 16;
 /// Bits that describe a weight, about.
@@ -77,11 +77,18 @@ fn place(wanted: f64, integers: &[i32], i: usize, stride: usize) -> Place {
     }
 }
 
-/// What residuals cost, about, in bits.
+/// What residuals cost, about, in bits: the sum of log2(1 + |residual| / cell), of which few
+/// logarithms are taken.
 fn cost(residuals: impl Iterator<Item = f64>, cell: f64) -> f64 {
-    residuals
-        .map(|residual| (1.0 + residual.abs() / cell).log2())
-        .sum()
+    let (mut bits, mut product) = (0.0, 1.0f64);
+    for residual in residuals {
+        product *= 1.0 + residual.abs() / cell;
+        if product > 1e200 {
+            bits += product.min(f64::MAX).log2();
+            product = 1.0;
+        }
+    }
+    bits + product.log2()
 }
 
 fn rounded(weight: f64) -> Option<i32> {

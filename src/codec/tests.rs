@@ -122,6 +122,8 @@ proptest! {
 #[test]
 fn empty_and_constant_blocks() {
     check::<f32>(&[], 1.0);
+    check::<f32>(&[], 0.0);
+    decode::<f64>(&encode_exact::<f64>(&[]).unwrap().payload, &mut []).unwrap();
     check(&[1.5f32; 1000], 0.1);
     check(&[f64::NAN; 1000], 0.1);
     let (block, _) = round_trip(&[0.25f64; 65_536], 1e-9);
