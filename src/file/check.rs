@@ -1,9 +1,9 @@
 //! What writers of both layouts check of their input: names, types, options, batches.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use crate::codec::ErrorBound;
 
@@ -47,11 +47,11 @@ pub(super) fn check_columns(
     options: &WriterOptions,
     layout: FileLayout,
 ) -> Result<()> {
-    let mut names = HashSet::new();
+    let mut names: HashMap<&str, &Field> = HashMap::new();
     if let Some(twice) = schema
         .fields()
         .iter()
-        .find(|field| !names.insert(field.name()))
+        .find(|field| names.insert(field.name(), field).is_some())
     {
         return Err(FileError::invalid(format!(
             "two columns are named {:?}; rename one",
@@ -69,25 +69,32 @@ pub(super) fn check_columns(
     }
     options.default_bound().checked()?;
     for name in options.bounded_columns() {
-        check_bound(schema, name, options.bound_of(name), layout)?;
+        let field = names.get(name.as_str()).copied();
+        let leaves = match field {
+            Some(field) => nested::all_leaves(field),
+            None => nested::dotted_leaves(schema, name),
+        };
+        if field.is_none() && leaves.is_empty() {
+            return Err(FileError::invalid(format!(
+                "there is no column named {name:?}"
+            )));
+        }
+        if let Some(bound) = options.bound_of(name) {
+            let data_type = field.map(Field::data_type);
+            check_bound(name, data_type, &leaves, bound, layout)?;
+        }
     }
     nested::check_vectors(schema, options, layout)
 }
 
-/// Whether what `name` stands for may have a bound, or this one.
+/// Whether the leaves that `name` stands for may have this bound.
 fn check_bound(
-    schema: &SchemaRef,
     name: &str,
-    bound: Option<ErrorBound>,
+    data_type: Option<&DataType>,
+    leaves: &[Leaf],
+    bound: ErrorBound,
     layout: FileLayout,
 ) -> Result<()> {
-    let leaves = nested::leaves_named(schema, name);
-    let Some(first) = leaves.first() else {
-        return Err(FileError::invalid(format!(
-            "there is no column named {name:?}"
-        )));
-    };
-    let Some(bound) = bound else { return Ok(()) };
     bound.checked()?;
     let takes = |leaf: &Leaf| {
         let packed = leaf.element.is_some() && layout == FileLayout::Packed;
@@ -96,10 +103,8 @@ fn check_bound(
     if bound.is_exact() || leaves.iter().any(takes) {
         return Ok(());
     }
-    let of_type = match schema.field_with_name(name) {
-        Ok(field) => field.data_type(),
-        Err(_) => &first.data_type,
-    };
+    let of_leaf = leaves.first().map(|leaf| &leaf.data_type);
+    let of_type = data_type.or(of_leaf).unwrap_or(&DataType::Null);
     if layout == FileLayout::Portable && leaves.iter().any(|leaf| leaf.element.is_some()) {
         return Err(FileError::invalid(format!(
             "column {name:?} is of type {of_type}; the portable layout keeps floats in lists and \

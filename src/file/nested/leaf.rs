@@ -86,20 +86,22 @@ pub(in crate::file) fn leaves(field: &Field) -> Option<Vec<Leaf>> {
     packed.then_some(leaves)
 }
 
-/// The leaves that `name` stands for as the name of a bound: a column's own if there is one of that
-/// name, or else those in the structs of others.
-pub(in crate::file) fn leaves_named(schema: &Schema, name: &str) -> Vec<Leaf> {
-    if let Ok(field) = schema.field_with_name(name) {
-        return all_leaves(field);
-    }
-    let leaves = schema.fields().iter().flat_map(|field| all_leaves(field));
+/// The leaves that a dotted name stands for as the name of a bound, if no column is called so.
+pub(in crate::file) fn dotted_leaves(schema: &Schema, name: &str) -> Vec<Leaf> {
+    let fields = schema.fields().iter();
+    let structs = fields.filter(|field| {
+        // Most columns are not meant.
+        let rest = name.strip_prefix(field.name().as_str());
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    });
+    let leaves = structs.flat_map(|field| all_leaves(field));
     leaves
         .filter(|leaf| leaf.names(schema).iter().any(|own| own == name))
         .collect()
 }
 
 /// The leaves of any column; a flat column is its own.
-fn all_leaves(field: &Field) -> Vec<Leaf> {
+pub(in crate::file) fn all_leaves(field: &Field) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     let root = Walk {
         path: vec![field.name().clone()],

@@ -28,7 +28,7 @@ mod writing;
 
 pub(super) use check::check_vectors;
 pub(super) use encode::{LeafChunk, LeafOptions};
-pub(super) use leaf::{Leaf, MAX_BLOCK_LEVELS, leaves, leaves_named};
+pub(super) use leaf::{Leaf, MAX_BLOCK_LEVELS, all_leaves, dotted_leaves, leaves};
 pub use page::PageShape;
 pub(super) use page::{Nested, decode, virtual_len};
 pub use public::{FloatLeaf, bound_names};
