@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::bits::Learning;
 use super::context::{Buckets, Context, Span};
 use super::effort::Effort;
 use super::model::{self, Model};
@@ -24,8 +25,8 @@ fn round_trip(values: &[i32], context: &Context, references: &[&[i32]], effort: 
     let mut out = Vec::new();
     model.write(effort, &mut out);
     let mut read_back = vec![0; values.len()];
-    let mut cursor = Cursor::of(&out);
-    model::read(&mut cursor, references, &mut read_back).unwrap();
+    let mut cursor = Cursor::new(&out);
+    model::read(&mut cursor, Learning::Quick, references, &mut read_back).unwrap();
     assert!(cursor.finish().is_ok());
     assert!(read_back == values);
 }
@@ -62,7 +63,7 @@ proptest! {
         let bytes: Vec<u8> = [length].into_iter().chain(bytes).collect();
         let other = vec![1; n];
         let mut values = vec![0; n];
-        let _ = model::read(&mut Cursor::of(&bytes), &[&other, &other], &mut values);
+        let _ = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[&other, &other], &mut values);
     }
 
     #[test]
@@ -79,7 +80,7 @@ proptest! {
         let at = at.index(out.len().min(200));
         out[at] ^= bits;
         let mut read_back = vec![0; values.len()];
-        let _ = model::read(&mut Cursor::of(&out), &[&other], &mut read_back);
+        let _ = model::read(&mut Cursor::new(&out), Learning::Quick, &[&other], &mut read_back);
     }
 
     #[test]

@@ -151,7 +151,7 @@ mod tests {
                 lanes,
             };
             let (mut plain, mut widened) = (vec![0; n], vec![0; n]);
-            let mut cursor = Cursor::of(&out);
+            let mut cursor = Cursor::new(&out);
             let coded = Coded::open(&mut cursor, lanes).unwrap();
             let mut extra = alphabet.open_extra(&mut cursor).unwrap();
             unpack.any_lanes(&coded, &mut extra, &mut plain).unwrap();

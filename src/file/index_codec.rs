@@ -250,7 +250,12 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
     let mut ordinary = decode_ordinary(&mut input, &leaves_of, blocks_of.len())?;
     if shape.version >= 2 {
         let is_packed: Vec<bool> = kinds.iter().map(|kind| kind.element().is_some()).collect();
-        decode_references(&mut input, &is_packed, blocks_of.len(), &mut packed[..flat.len()])?;
+        decode_references(
+            &mut input,
+            &is_packed,
+            blocks_of.len(),
+            &mut packed[..flat.len()],
+        )?;
     }
     if shape.version >= 3 {
         index_compact::decode(&mut input, &mut packed)?;

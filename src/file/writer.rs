@@ -188,7 +188,7 @@ impl<W: Write + Send> Writer<W> {
         };
         let mut tail = index_codec::encode(&index)?;
         let seal = Seal {
-            version: seal::version_for(&self.schema),
+            version: seal::VERSION,
             index_offset: self.position,
             index_len: tail.len() as u64,
         };

@@ -250,6 +250,7 @@ fn finished(
         nans: sum(|part| part.nans),
         outliers: sum(|part| part.outliers),
         min_max: min_max.reduce(|a, b| statistics::union(element, a, b)),
+        grid: None,
     };
     Ok((page.bytes, page.shape, block))
 }

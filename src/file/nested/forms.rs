@@ -147,14 +147,14 @@ impl Coder {
                 VectorForm::Positions => plan_by_position(integers, self.dimensions, self.effort),
                 _ => None,
             };
-            parts.push(match (positional, &run.plan) {
-                (Some(plan), _) => {
+            parts.push(match positional {
+                Some(plan) => {
                     let positions = block.positions.as_deref();
                     let positions = position_integers(positions, range, self.dimensions);
                     run.block.encode(&plan, &[&positions], self.effort)
                 }
-                (None, Some(plan)) => run.block.encode(plan, &[], self.effort),
-                (None, None) => {
+                // Followed integers are coded by a plan of their own, whatever this one.
+                None => {
                     let plan = Plan::alone(integers, self.effort);
                     run.block.encode(&plan, &[], self.effort)
                 }
@@ -211,7 +211,6 @@ impl Coder {
         }
         let plans = codec::plan(&pieces, search);
         let parts = runs.par_iter().zip(&plans).map(|(run, plan)| {
-            let plan = run.plan.as_ref().unwrap_or(plan);
             let references = plan.references.iter();
             let references: Option<Vec<&[i32]>> = references.map(|d| integers[*d]).collect();
             // Plans refer to dimensions that have integers.
@@ -259,7 +258,7 @@ impl Coder {
             let runs: Vec<Run> = runs
                 .map(|block| Run {
                     block,
-                    plan: None,
+                    followed: false,
                     is_empty: false,
                 })
                 .collect();
@@ -275,8 +274,7 @@ impl Coder {
 /// Values that make one payload.
 struct Run {
     block: Block,
-    /// That of values that were followed: no other would do.
-    plan: Option<Plan>,
+    followed: bool,
     is_empty: bool,
 }
 
@@ -284,7 +282,7 @@ impl Run {
     fn new<F: Float>(values: &[F], limit: Limit, form: VectorForm) -> Result<Self> {
         let way = match (limit, form) {
             (Limit::Pointwise(_), _) => None,
-            // Followed integers are coded by their one plan.
+            // Followed integers are coded by their one plan, which is not by position.
             (Limit::Absolute(bound), VectorForm::Positions) => {
                 Grid::of(values, bound).map(Way::Nearest)
             }
@@ -292,20 +290,17 @@ impl Run {
         };
         Ok(Self {
             block: float_block(values, limit, way)?,
-            plan: match way {
-                Some(Way::Follow(follow)) => Some(follow.plan()),
-                _ => None,
-            },
+            followed: matches!(way, Some(Way::Follow(_))),
             is_empty: values.is_empty(),
         })
     }
 
     /// The integers that others may refer to.
     fn integers(&self) -> Option<&[i32]> {
-        match self.plan {
-            None if !self.is_empty => self.block.integers(),
-            _ => None,
+        if self.followed || self.is_empty {
+            return None;
         }
+        self.block.integers()
     }
 }
 
