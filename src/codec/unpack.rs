@@ -125,7 +125,7 @@ mod tests {
     proptest! {
         #[test]
         fn wide_or_not_is_the_same(
-            symbols in prop::collection::vec(0u8..3, 1..5000),
+            symbols in prop::collection::vec(0u8..3, 64..5000),
             rows in 0i32..4,
             previous in prop::option::of(Just(0u32)),
             lanes in prop::sample::select(vec![1usize, 2, 4, 8]),
