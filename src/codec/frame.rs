@@ -13,10 +13,10 @@
 //! words       u32, by groups of 256 integers: lane i % 8 holds the i-th in its i / 8-th field
 //! ```
 
+use super::CodecError;
 use super::bits::{unzigzag, zigzag};
 use super::payload::{self, Cursor};
 use super::stream::{self, Delta};
-use super::{CodecError, wide};
 
 const LANES: usize = 8;
 /// Integers of a group.
@@ -133,10 +133,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
         let (words, _) = cursor
             .take(words_of(group.len(), width) * 4)?
             .as_chunks::<4>();
-        wide::run(
-            #[inline(always)]
-            || unpack(words, low, width, group),
-        );
+        unpack(words, low, width, group);
     }
     let mut next = 0;
     for (gap, x) in gaps.into_iter().zip(apart) {
@@ -256,7 +253,7 @@ mod tests {
         ) {
             let (mut plain, mut widened) = (vec![0; n], vec![0; n]);
             unpack(&bytes[..words_of(n, width)], low, width, &mut plain);
-            wide::run(|| unpack(&bytes[..words_of(n, width)], low, width, &mut widened));
+            unpack(&bytes[..words_of(n, width)], low, width, &mut widened);
             prop_assert_eq!(plain, widened);
         }
     }

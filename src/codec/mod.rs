@@ -67,7 +67,6 @@ mod tests;
 mod tests_bounds;
 mod transform;
 mod unpack;
-mod wide;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use cells::Cell;

@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
+use super::ABSENT;
 use super::context::{Buckets, Context, Span};
 use super::effort::Effort;
 use super::model::{self, Model};
 use super::payload::Cursor;
-use super::{ABSENT, wide};
 
 /// A context by none, one or two references, and by the symbol before or not.
 fn context(references: &[&[i32]], difference: bool, previous: Option<u32>) -> Context {
@@ -94,7 +94,7 @@ proptest! {
         let mut plain = vec![7u16; integers.len() - start];
         context.fill(references, start, 3, &mut plain);
         let mut widened = vec![7u16; integers.len() - start];
-        wide::run(#[inline(always)] || context.fill(references, start, 3, &mut widened));
+        context.fill(references, start, 3, &mut widened);
         prop_assert_eq!(&plain, &widened);
         let all: Vec<u16> = context.rows(references).iter().map(|row| row * 3).collect();
         prop_assert_eq!(&all[start..], &plain[..]);

@@ -5,7 +5,6 @@ use super::CodecError;
 use super::bits::{BitReader, BitWriter, Number};
 use super::context::ABSENT;
 use super::payload::{self, Cursor};
-use super::wide;
 
 /// What is taken from each integer before it is coded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,20 +53,17 @@ impl Linear {
         let mut befores = [0; MAX_TERMS];
         for (at, integers) in integers.chunks_mut(PIECE).enumerate() {
             let mut sums = [0; PIECE];
-            wide::run(
-                #[inline(always)]
-                || {
-                    let sums = &mut sums[..integers.len()];
-                    sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
-                    for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
-                        let known = &references[*reference][at * PIECE..][..integers.len()];
-                        self.add(known, *weight, before, sums);
-                    }
-                    for (x, sum) in integers.iter_mut().zip(sums) {
-                        each(x, (*sum >> WEIGHT_BITS) as i32);
-                    }
-                },
-            );
+            {
+                let sums = &mut sums[..integers.len()];
+                sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
+                for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
+                    let known = &references[*reference][at * PIECE..][..integers.len()];
+                    self.add(known, *weight, before, sums);
+                }
+                for (x, sum) in integers.iter_mut().zip(sums) {
+                    each(x, (*sum >> WEIGHT_BITS) as i32);
+                }
+            };
         }
     }
 
