@@ -243,19 +243,6 @@ mod tests {
             let mut integers = vec![0; 300];
             let _ = read(&mut Cursor::of(&bytes), &mut integers);
         }
-
-        #[test]
-        fn wide_or_not_is_the_same(
-            low: i32,
-            width in 0u32..=32,
-            n in 1usize..=GROUP,
-            bytes in prop::collection::vec(any::<[u8; 4]>(), GROUP),
-        ) {
-            let (mut plain, mut widened) = (vec![0; n], vec![0; n]);
-            unpack(&bytes[..words_of(n, width)], low, width, &mut plain);
-            unpack(&bytes[..words_of(n, width)], low, width, &mut widened);
-            prop_assert_eq!(plain, widened);
-        }
     }
 
     #[test]
