@@ -219,11 +219,11 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
         (self.states, self.words) = (states, words);
         for t in t..run.min(n) {
             let lanes = if t < full { LANES } else { LANES - 1 };
-            for lane in 0..lanes {
+            for (lane, previous) in previous.iter_mut().enumerate().take(lanes) {
                 let (index, word) = (lane * run + t, self.next_word());
-                let (table, state) = (base(index, previous[lane]), &mut self.states[lane]);
+                let (table, state) = (base(index, *previous), &mut self.states[lane]);
                 let (symbol, low) = Self::step(slots, log, state, table, word);
-                previous[lane] = symbol;
+                *previous = symbol;
                 symbols[index] = symbol;
                 self.skip(low);
             }
@@ -298,7 +298,7 @@ impl Encoder<'_> {
     fn interleaved(&mut self, states: &mut [u32]) {
         let lanes = states.len();
         let mut i = self.symbols.len();
-        while i % lanes != 0 {
+        while !i.is_multiple_of(lanes) {
             i -= 1;
             self.code(i, &mut states[i % lanes]);
         }

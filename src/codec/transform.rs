@@ -71,7 +71,7 @@ impl Linear {
     #[inline(always)]
     fn add(&self, known: &[i32], weight: i32, before: &mut i32, sums: &mut [i64]) {
         let weight = i64::from(weight);
-        if known.iter().any(|x| *x == ABSENT) {
+        if known.contains(&ABSENT) {
             for (sum, x) in sums.iter_mut().zip(known) {
                 // A row without an integer tells nothing.
                 let x = if *x == ABSENT { *before } else { *x };
