@@ -2,7 +2,6 @@
 
 use super::element::{Element, Float};
 use super::quantize::{self, Grid};
-use super::wide;
 
 /// Integers that quanta are stored as.
 pub(super) trait Quantum: Element + Default + Into<i64> {
@@ -47,10 +46,7 @@ pub(super) fn quantize_all<F: Float, Q: Quantum>(
         .zip(quanta.chunks_mut(CHUNK))
         .enumerate()
     {
-        let chunk = wide::run(
-            #[inline(always)]
-            || quantize_chunk(values, quanta, inverse_step, bound, grid),
-        );
+        let chunk = quantize_chunk(values, quanta, inverse_step, bound, grid);
         if chunk.worst < f64::INFINITY {
             kept.add(chunk);
             continue;

@@ -305,6 +305,8 @@ pub(super) fn read(
     let size = alphabet.symbols();
     let (log, lanes) = log_and_lanes(description.raw(4), n)
         .filter(|_| context.size(size) <= MAX_CONTEXTS)
+        // Runs of symbols need the usual lanes, of which each has some.
+        .filter(|(_, lanes)| context.previous.is_none() || *lanes == rans::lanes(n))
         .ok_or_else(|| CodecError::corrupt("model out of bounds"))?;
     let (count, of_context) = read_clusters(&mut description, context.size(size))?;
     debug_assert!(count <= MAX_CLUSTERS);

@@ -8,7 +8,6 @@
 use super::CodecError;
 use super::alphabet::MAX_SYMBOLS;
 use super::payload::Cursor;
-use super::wide;
 
 /// States below this take in 16 bits.
 const LEAST_STATE: u32 = 1 << 16;
@@ -220,11 +219,11 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
         (self.states, self.words) = (states, words);
         for t in t..run.min(n) {
             let lanes = if t < full { LANES } else { LANES - 1 };
-            for lane in 0..lanes {
+            for (lane, previous) in previous.iter_mut().enumerate().take(lanes) {
                 let (index, word) = (lane * run + t, self.next_word());
-                let (table, state) = (base(index, previous[lane]), &mut self.states[lane]);
+                let (table, state) = (base(index, *previous), &mut self.states[lane]);
                 let (symbol, low) = Self::step(slots, log, state, table, word);
-                previous[lane] = symbol;
+                *previous = symbol;
                 symbols[index] = symbol;
                 self.skip(low);
             }
@@ -299,7 +298,7 @@ impl Encoder<'_> {
     fn interleaved(&mut self, states: &mut [u32]) {
         let lanes = states.len();
         let mut i = self.symbols.len();
-        while i % lanes != 0 {
+        while !i.is_multiple_of(lanes) {
             i -= 1;
             self.code(i, &mut states[i % lanes]);
         }
@@ -349,13 +348,10 @@ pub(super) fn encode(
         free: words.len(),
         words: &mut words,
     };
-    wide::run(
-        #[inline(always)]
-        || match in_runs {
-            true => encoder.in_runs(states),
-            false => encoder.interleaved(states),
-        },
-    );
+    match in_runs {
+        true => encoder.in_runs(states),
+        false => encoder.interleaved(states),
+    };
     let words = &encoder.words[encoder.free..];
     for state in states {
         out.extend_from_slice(&state.to_le_bytes());

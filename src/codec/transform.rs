@@ -6,7 +6,6 @@ use super::bits::{BitReader, BitWriter, Learning, Number};
 use super::context::ABSENT;
 use super::payload::{self, Cursor};
 use super::strides::{self, Strides};
-use super::wide;
 
 /// What is taken from each integer before it is coded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,20 +56,17 @@ impl Linear {
         let mut befores = [0; MAX_TERMS];
         for (at, integers) in integers.chunks_mut(PIECE).enumerate() {
             let mut sums = [0; PIECE];
-            wide::run(
-                #[inline(always)]
-                || {
-                    let sums = &mut sums[..integers.len()];
-                    sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
-                    for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
-                        let known = &references[*reference][at * PIECE..][..integers.len()];
-                        self.add(known, *weight, before, sums);
-                    }
-                    for (x, sum) in integers.iter_mut().zip(sums) {
-                        each(x, (*sum >> WEIGHT_BITS) as i32);
-                    }
-                },
-            );
+            {
+                let sums = &mut sums[..integers.len()];
+                sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
+                for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
+                    let known = &references[*reference][at * PIECE..][..integers.len()];
+                    self.add(known, *weight, before, sums);
+                }
+                for (x, sum) in integers.iter_mut().zip(sums) {
+                    each(x, (*sum >> WEIGHT_BITS) as i32);
+                }
+            };
         }
     }
 
@@ -78,7 +74,7 @@ impl Linear {
     #[inline(always)]
     fn add(&self, known: &[i32], weight: i32, before: &mut i32, sums: &mut [i64]) {
         let weight = i64::from(weight);
-        if known.iter().any(|x| *x == ABSENT) {
+        if known.contains(&ABSENT) {
             for (sum, x) in sums.iter_mut().zip(known) {
                 // A row without an integer tells nothing.
                 let x = if *x == ABSENT { *before } else { *x };

@@ -285,14 +285,3 @@ fn dimensions_are_told_apart() {
         fast.len()
     );
 }
-
-#[test]
-fn files_without_floats_in_lists_are_of_the_version_before() {
-    let batch = table(10).project(&[3]).unwrap();
-    let version = |bytes: &[u8]| {
-        let at = bytes.windows(8).rposition(|w| w == b"TOLERANT").unwrap();
-        bytes[at + 8]
-    };
-    assert_eq!(version(&pack(&batch, abs(0.1)).0), b'2');
-    assert_eq!(version(&pack(&table(10), abs(0.1)).0), b'3');
-}
