@@ -54,7 +54,7 @@ fn payload(form: VectorForm, values: &[f32]) -> Vec<u8> {
 }
 
 fn values(rows: usize) -> Vec<f32> {
-    let noise = |i: usize| ((i * 7919 + 13) % 101) as f32 / 10.0;
+    let noise = |i: usize| (i as f32 * 12.9898).sin() * 43.5;
     let row = |i: usize| [noise(i) + 1.0, 2.0 * noise(i) + 3.0, -noise(i) - 0.5];
     (0..rows).flat_map(row).collect()
 }
