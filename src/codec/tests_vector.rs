@@ -119,7 +119,7 @@ fn circles_are_refused() {
 
 proptest! {
     #[test]
-    fn damage_is_an_error(form in 0usize..3, at: prop::sample::Index, byte: u8, rows in 1usize..60) {
+    fn damage_is_an_error(form in 0usize..3, at: prop::sample::Index, byte: u8, rows in 300usize..400) {
         let values = values(rows);
         let mut payload = payload(FORMS[form], &values);
         let at = at.index(payload.len());
