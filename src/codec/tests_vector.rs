@@ -54,7 +54,7 @@ fn payload(form: VectorForm, values: &[f32]) -> Vec<u8> {
 }
 
 fn values(rows: usize) -> Vec<f32> {
-    let noise = |i: usize| ((i * 7919 + 13) % 101) as f32 / 10.0;
+    let noise = |i: usize| (i as f32 * 12.9898).sin() * 43.5;
     let row = |i: usize| [noise(i) + 1.0, 2.0 * noise(i) + 3.0, -noise(i) - 0.5];
     (0..rows).flat_map(row).collect()
 }
@@ -119,7 +119,7 @@ fn circles_are_refused() {
 
 proptest! {
     #[test]
-    fn damage_is_an_error(form in 0usize..3, at: prop::sample::Index, byte: u8, rows in 1usize..60) {
+    fn damage_is_an_error(form in 0usize..3, at: prop::sample::Index, byte: u8, rows in 300usize..400) {
         let values = values(rows);
         let mut payload = payload(FORMS[form], &values);
         let at = at.index(payload.len());

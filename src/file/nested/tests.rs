@@ -293,7 +293,7 @@ fn fields_are_read_alone() {
         let chunk = metadata.row_group(0).column(leaf);
         let (start, len) = chunk.byte_range();
         layout
-            .plan(&[start..start + len])
+            .plan(std::slice::from_ref(&(start..start + len)))
             .unwrap()
             .fetches()
             .to_vec()

@@ -236,12 +236,9 @@ impl<W: Write + Send> PortableWriter<W> {
             .write_all(&footer)
             .and_then(|()| self.sink.flush())
             .map_err(FileError::io("writing"))?;
-        let columns: Vec<ColumnReport> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(i, column)| column.report(i, rows))
-            .collect();
+        let columns = self.columns.iter().enumerate();
+        let columns: Vec<ColumnReport> =
+            columns.map(|(i, column)| column.report(i, rows)).collect();
         let report = WriteReport {
             rows,
             raw_bytes: columns.iter().map(|column| column.raw_bytes).sum(),
