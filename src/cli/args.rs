@@ -204,16 +204,19 @@ pub struct Decompress {
     pub output: PathBuf,
 }
 
-/// Serve the packed files of a folder as ordinary Parquet files over HTTP, read-only.
+/// Serve the packed files of a folder as ordinary Parquet files over HTTP, or as tables over Flight SQL,
+/// read-only.
 ///
-/// Every packed file appears under its own path as the Parquet file that it stands for; ordinary
-/// Parquet files are passed on as they are, and nothing else is served. Stop with Ctrl-C.
+/// Over HTTP every packed file appears under its own path as the Parquet file that it stands for;
+/// ordinary Parquet files are passed on as they are, and nothing else is served. Over Flight SQL files
+/// and folders are tables by their names. Stop with Ctrl-C.
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tolerant serve data/
-  tolerant serve data/ --bind 127.0.0.1:9000 --token-file token.txt")]
+  tolerant serve data/ --bind 127.0.0.1:9000 --token-file token.txt
+  tolerant serve data/ --flight 32010")]
 pub struct Serve {
     /// The folder to serve, with all folders below it
     #[arg(value_name = "DIR")]
@@ -221,6 +224,10 @@ pub struct Serve {
     /// Where to listen for HTTP [default: 127.0.0.1:8080]; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub bind: Option<SocketAddr>,
+    /// Serve Flight SQL here, and HTTP only if --bind is given too; a port alone is one of this machine's
+    /// own address
+    #[arg(long, value_name = "PORT", value_parser = address)]
+    pub flight: Option<SocketAddr>,
     /// Ask every client for the token in this file's first line; needed where the address is not
     /// this machine's own
     #[arg(long, value_name = "FILE")]
@@ -233,14 +240,24 @@ pub struct Serve {
     pub memory: u64,
 }
 
+#[cfg(feature = "serve")]
+fn address(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<u16>() {
+        Ok(port) => Ok(SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port))),
+        Err(_) => text
+            .parse()
+            .map_err(|_| "write PORT or ADDRESS:PORT, as in 127.0.0.1:32010".to_owned()),
+    }
+}
+
 /// A path, or a URL; that of a local file is its path.
 fn place(text: &str) -> Result<PathBuf, String> {
     #[cfg(feature = "remote")]
     if text.starts_with("file://") {
         let url = url::Url::parse(text).map_err(|error| error.to_string())?;
-        return url
-            .to_file_path()
-            .map_err(|()| "a file:// URL names a path of this machine, as in file:///tmp/x".into());
+        return url.to_file_path().map_err(|()| {
+            "a file:// URL names a path of this machine, as in file:///tmp/x".into()
+        });
     }
     Ok(PathBuf::from(text))
 }

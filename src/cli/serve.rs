@@ -15,7 +15,9 @@ pub fn run(args: args::Serve) -> Result<u8> {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
     let options = ServeOptions {
         folder: args.folder,
-        http: Some(args.bind.unwrap_or(default)),
+        // Asked for Flight SQL alone, it is that alone.
+        http: args.bind.or(args.flight.is_none().then_some(default)),
+        flight: args.flight,
         token: args.token_file.as_deref().map(Token::read).transpose()?,
         max_requests: args.max_requests,
         memory: args.memory.saturating_mul(1 << 20),
@@ -33,6 +35,9 @@ pub fn run(args: args::Serve) -> Result<u8> {
         let server = Server::bind(&options).await?;
         if let Some(address) = server.http_address() {
             output::print(&format!("HTTP: http://{address}/\n"))?;
+        }
+        if let Some(address) = server.flight_address() {
+            output::print(&format!("Flight SQL: grpc://{address}\n"))?;
         }
         server.run(stop).await;
         Ok(SUCCESS)

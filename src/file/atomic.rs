@@ -60,12 +60,17 @@ impl AtomicFile {
     ///
     /// # Errors
     /// [`FileError::Io`] when what was written cannot be flushed.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks whether a result is empty")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "nobody asks whether a result is empty"
+    )]
     pub fn len(&mut self) -> Result<u64> {
         let flushed = self.writer.flush();
         let metadata = flushed.and_then(|()| self.writer.get_ref().as_file().metadata());
-        let metadata =
-            metadata.map_err(FileError::io(format!("{}: cannot write", self.path.display())))?;
+        let metadata = metadata.map_err(FileError::io(format!(
+            "{}: cannot write",
+            self.path.display()
+        )))?;
         Ok(metadata.len())
     }
 

@@ -28,6 +28,8 @@ mod plan;
 mod planning;
 mod portable;
 mod psnr;
+#[cfg(feature = "remote")]
+mod read_ahead;
 mod reader;
 mod references;
 #[cfg(feature = "remote")]

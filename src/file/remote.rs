@@ -9,8 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, mpsc};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -20,6 +23,7 @@ use object_store::{
     ClientOptions, GetOptions, GetRange, OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutPayload, RetryConfig, WriteMultipart, coalesce_ranges,
 };
+use percent_encoding::percent_decode_str;
 use tokio::runtime::Runtime;
 use url::{Position, Url};
 
@@ -79,8 +83,16 @@ pub fn store_of(url: &Url) -> Result<Arc<dyn ObjectStore>> {
             Arc::new(builder.with_retry(retry).build()?)
         }
         scheme @ ("http" | "https") => {
-            let options = ClientOptions::new().with_allow_http(scheme == "http");
-            let builder = HttpBuilder::new().with_url(base).with_client_options(options);
+            let mut options = ClientOptions::new().with_allow_http(scheme == "http");
+            if let Some(authorization) = basic(url) {
+                let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+                options = options.with_default_headers(headers);
+            }
+            // Without user and password, which errors would show.
+            let host = &url[Position::BeforeHost..Position::AfterPort];
+            let builder = HttpBuilder::new()
+                .with_url(format!("{scheme}://{host}"))
+                .with_client_options(options);
             Arc::new(builder.with_retry(retry).build()?)
         }
         other => {
@@ -89,6 +101,16 @@ pub fn store_of(url: &Url) -> Result<Arc<dyn ObjectStore>> {
             )));
         }
     })
+}
+
+/// The header that user and password of a URL stand for.
+fn basic(url: &Url) -> Option<HeaderValue> {
+    let password = url.password()?;
+    let decoded = |text| percent_decode_str(text).decode_utf8().ok();
+    let pair = format!("{}:{}", decoded(url.username())?, decoded(password)?);
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// A URL's store, and where in it the object is.
@@ -179,7 +201,9 @@ impl ReadAt for RemoteFile {
 
     fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
         let mut bytes = self.read_ranges(std::slice::from_ref(&range))?;
-        bytes.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        bytes
+            .pop()
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Ranges less than a megabyte apart are read in one request, up to ten requests at a time.
@@ -229,13 +253,18 @@ impl ReadAt for RemoteFile {
 pub fn list(url: &str) -> Result<Vec<String>> {
     let (store, prefix) = resolve(url)?;
     let folder = prefix.clone();
-    let objects: Vec<ObjectMeta> = wait(async move { store.list(Some(&folder)).try_collect().await })
-        .map_err(FileError::io(shown(url)))?
-        .map_err(failed(url))?;
+    let objects: Vec<ObjectMeta> =
+        wait(async move { store.list(Some(&folder)).try_collect().await })
+            .map_err(FileError::io(shown(url)))?
+            .map_err(failed(url))?;
     let mut urls: Vec<String> = objects
         .iter()
         .filter_map(|object| object.location.prefix_match(&prefix))
-        .map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>())
+        .map(|parts| {
+            parts
+                .map(|part| part.as_ref().to_owned())
+                .collect::<Vec<_>>()
+        })
         .filter(|parts| !parts.iter().any(|part| part.starts_with(['.', '_'])))
         .map(|parts| format!("{url}{}", parts.join("/")))
         .collect();
@@ -326,7 +355,13 @@ mod tests {
 
     #[test]
     fn urls_are_told_from_paths() {
-        for url in ["s3://b/x", "S3://b/x", "https://h/x", "gs://b/x", "az://c/x"] {
+        for url in [
+            "s3://b/x",
+            "S3://b/x",
+            "https://h/x",
+            "gs://b/x",
+            "az://c/x",
+        ] {
             assert_eq!(url_of(Path::new(url)), Some(url));
         }
         for path in ["a.parquet", "/a/b", "C:\\x", "ftp://h/x", "a:b", "s3:/b"] {

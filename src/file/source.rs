@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::error::{FileError, Result};
 #[cfg(feature = "remote")]
-use super::remote;
+use super::{read_ahead::ReadAhead, remote};
 
 /// Random access to a file's bytes, from any number of threads.
 pub trait ReadAt: Send + Sync {
@@ -32,7 +32,10 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// As [`read_at`](Self::read_at).
     fn read_ranges(&self, ranges: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
-        ranges.iter().map(|range| self.read_at(range.clone())).collect()
+        ranges
+            .iter()
+            .map(|range| self.read_at(range.clone()))
+            .collect()
     }
 }
 
@@ -43,7 +46,8 @@ pub trait ReadAt: Send + Sync {
 pub fn open_source(path: &Path) -> Result<Arc<dyn ReadAt>> {
     #[cfg(feature = "remote")]
     if let Some(url) = remote::url_of(path) {
-        return Ok(Arc::new(remote::RemoteFile::open(url)?));
+        let file = ReadAhead::new(remote::RemoteFile::open(url)?);
+        return Ok(Arc::new(file.map_err(FileError::io(remote::shown(url)))?));
     }
     let file = File::open(path).map_err(FileError::io(path.display().to_string()))?;
     Ok(Arc::new(file))

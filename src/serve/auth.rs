@@ -52,6 +52,11 @@ impl Token {
         colon.is_some_and(|colon| self.is(&pair[colon + 1..]))
     }
 
+    /// What a client is to show from now on.
+    pub fn bearer(&self) -> Vec<u8> {
+        [b"Bearer ", self.0.as_slice()].concat()
+    }
+
     /// Takes as long for every wrong token of the right length.
     pub fn is(&self, shown: &[u8]) -> bool {
         self.0.ct_eq(shown).into()

@@ -80,23 +80,7 @@ impl Folder {
         if metadata.is_dir() {
             return Ok(Found::Folder);
         }
-        // Opening a pipe would wait for whoever writes to it.
-        if !metadata.is_file() {
-            return Err(Refusal::NotFound);
-        }
-        let file = self.root.open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Refusal::NotFound,
-            // An escape is a refusal of permission as well, and neither is anybody's business.
-            _ => {
-                tracing::warn!("{path}: {error}");
-                Refusal::NotFound
-            }
-        })?;
-        let file = file.into_std();
-        let metadata = file.metadata().map_err(broken)?;
-        if !metadata.is_file() {
-            return Err(Refusal::NotFound);
-        }
+        let (file, metadata) = self.open_file(path)?;
         let identity = Identity::of(&metadata);
         if let Some(served) = self.cache.get(path, &identity) {
             return Ok(Found::File(served));
@@ -104,6 +88,47 @@ impl Folder {
         let served = Arc::new(Served::open(path, file, &metadata, identity)?);
         self.cache.put(path, &served);
         Ok(Found::File(served))
+    }
+
+    /// A file as it is on disk, opened; of any kind. Reads from disk.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn stat(&self, path: &str) -> Result<(Stat, File), Refusal> {
+        if !path.split('/').all(is_served) {
+            return Err(Refusal::NotFound);
+        }
+        let (file, metadata) = self.open_file(path)?;
+        let etag = Identity::of(&metadata).text();
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let len = metadata.len();
+        Ok((
+            Stat {
+                len,
+                modified,
+                etag,
+            },
+            file,
+        ))
+    }
+
+    fn open_file(&self, path: &str) -> Result<(File, Metadata), Refusal> {
+        let metadata = self.root.metadata(path).map_err(|_| Refusal::NotFound)?;
+        // Opening a pipe would wait for whoever writes to it.
+        if !metadata.is_file() {
+            return Err(Refusal::NotFound);
+        }
+        let file = self.root.open(path).map_err(|error| {
+            // An escape is a refusal of permission as well, and neither is anybody's business.
+            tracing::warn!("{path}: {error}");
+            Refusal::NotFound
+        })?;
+        let file = file.into_std();
+        let metadata = file.metadata().map_err(broken)?;
+        match metadata.is_file() {
+            true => Ok((file, metadata)),
+            false => Err(Refusal::NotFound),
+        }
     }
 
     /// What lies in a folder, by name, of those names that are served; files of all kinds.
@@ -148,6 +173,14 @@ fn broken(error: impl std::fmt::Display) -> Refusal {
     Refusal::Broken(error.to_string())
 }
 
+/// What a directory says of a file.
+pub struct Stat {
+    pub len: u64,
+    pub modified: SystemTime,
+    /// Another for every other file.
+    pub etag: String,
+}
+
 /// By what one file is told from another at the same path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
@@ -169,15 +202,14 @@ impl Identity {
 
     /// Strong: another program version may lay out another virtual file.
     fn etag(&self) -> Option<ETag> {
-        let Self {
-            len,
-            modified,
-            place: [device, number, changed],
-        } = self;
         let version = env!("CARGO_PKG_VERSION");
-        format!("\"{version}-{device:x}-{number:x}-{changed:x}-{modified:x}-{len:x}\"")
-            .parse()
-            .ok()
+        format!("\"{version}-{}\"", self.text()).parse().ok()
+    }
+
+    fn text(&self) -> String {
+        let [device, number, changed] = self.place;
+        let Self { len, modified, .. } = self;
+        format!("{device:x}-{number:x}-{changed:x}-{modified:x}-{len:x}")
     }
 }
 

@@ -34,7 +34,7 @@ const PARQUET: &str = "application/vnd.apache.parquet";
 
 /// All that answers need.
 pub struct Site {
-    pub folder: Folder,
+    pub folder: Arc<Folder>,
     pub limits: Limits,
     pub token: Option<Token>,
 }
@@ -326,7 +326,7 @@ fn page(html: String) -> Response {
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
     let policy =
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'";
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }

@@ -15,7 +15,7 @@ const SHOWN_COLUMNS: usize = 2000;
 
 const STYLE: &str = "body{font:16px system-ui,sans-serif;margin:2em;max-width:80em}\
 table{border-collapse:collapse}td,th{padding:.25em .75em;text-align:left;border-bottom:1px solid #ddd}\
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.e{color:#a00}";
+form{margin:0}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.e{color:#a00}";
 
 /// A folder's page.
 pub fn folder(listing: &Listing) -> String {
@@ -50,10 +50,7 @@ pub fn folder(listing: &Listing) -> String {
                     number(file.bytes),
                     number(file.stored_bytes),
                 ];
-                let details = format!(
-                    "<a href=\"{url}?view=html\">{}</a>",
-                    file.layout.unwrap_or("columns")
-                );
+                let details = view(&url, "html", file.layout.unwrap_or("columns"));
                 push(
                     &mut rows,
                     format_args!(
@@ -68,7 +65,10 @@ pub fn folder(listing: &Listing) -> String {
     let title = format!("/{}", listing.path);
     let head = "<tr><th>Name</th><th>Layout</th><th class=n>Rows</th><th class=n>Columns</th>\
 <th class=n>Bytes served</th><th class=n>Bytes stored</th><th>Modified</th></tr>";
-    let json = "<p>Each file is ordinary Parquet to whoever reads it by its URL. <a href=\"?view=json\">JSON</a></p>";
+    let json = format!(
+        "<p>Each file is ordinary Parquet to whoever reads it by its URL.</p>{}",
+        view("", "json", "JSON")
+    );
     page(&title, &format!("<table>{head}\n{rows}</table>{json}"))
 }
 
@@ -90,13 +90,14 @@ pub fn file(file: &File, report: &InspectReport) -> String {
     let download = escape(&file.url);
     let summary = format!(
         "<p>{}, {} rows in {} row groups{order}. {} bytes served, {} bytes stored, {}.</p>\
-<p><a href=\"{download}\">Parquet</a> · <a href=\"{download}?view=json\">JSON</a> · <a href=\"./\">folder</a></p>",
+<p><a href=\"{download}\">Parquet</a> · <a href=\"./\">folder</a></p>{}",
         report.layout,
         report.rows,
         report.row_groups,
         file.bytes.unwrap_or(0),
         report.file_bytes,
         date(file),
+        view(&download, "json", "JSON"),
     );
     let head = "<tr><th>Column</th><th>Type</th><th>Error bound</th><th class=n>Absolute bound</th>\
 <th class=n>Least</th><th class=n>Greatest</th><th class=n>Largest error</th><th class=n>Nulls</th>\
@@ -127,6 +128,11 @@ fn push_column(rows: &mut String, column: &InspectedColumn) {
             number(Some(column.packed_bytes)),
         ),
     );
+}
+
+/// A way to another view of a URL. No link, since tools that list folders take every link for a file.
+fn view(url: &str, view: &str, text: &str) -> String {
+    format!("<form action=\"{url}\"><button name=view value={view}>{text}</button></form>")
 }
 
 fn page(title: &str, content: &str) -> String {

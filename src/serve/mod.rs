@@ -11,6 +11,7 @@ mod cache;
 mod conditions;
 mod connections;
 mod files;
+mod flight;
 mod handlers;
 mod html;
 mod limits;

@@ -13,6 +13,7 @@ use crate::tools::{Result, ToolError};
 use super::auth::Token;
 use super::connections;
 use super::files::Folder;
+use super::flight::{self, FlightSite};
 use super::handlers::Site;
 use super::limits::Limits;
 
@@ -23,6 +24,8 @@ pub struct ServeOptions {
     pub folder: PathBuf,
     /// Where the HTTP server listens, if there is to be one. Port 0 is any free one.
     pub http: Option<SocketAddr>,
+    /// Where the Flight SQL server listens, if there is to be one.
+    pub flight: Option<SocketAddr>,
     /// What every request must show; needed wherever others than this machine can ask.
     pub token: Option<Token>,
     /// Requests that are answered at a time.
@@ -37,6 +40,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Servers that listen.
 pub struct Server {
     http: Option<(TcpListener, Arc<Site>)>,
+    flight: Option<(TcpListener, FlightSite)>,
 }
 
 impl Server {
@@ -47,23 +51,35 @@ impl Server {
     /// ask without a token.
     pub async fn bind(options: &ServeOptions) -> Result<Self> {
         let limits = Limits::new(options.max_requests, options.memory);
+        let folder = Arc::new(Folder::open(&options.folder)?);
+        let token = options.token.as_ref();
         let http = match options.http {
             None => None,
             Some(address) => {
-                let folder = Folder::open(&options.folder)?;
-                let listener = listen(address, options.token.as_ref()).await?;
-                let token = options.token.clone();
-                Some((
-                    listener,
-                    Arc::new(Site {
-                        folder,
-                        limits,
-                        token,
-                    }),
-                ))
+                let listener = listen(address, token).await?;
+                let site = Site {
+                    folder: Arc::clone(&folder),
+                    limits: limits.clone(),
+                    token: token.cloned(),
+                };
+                Some((listener, Arc::new(site)))
             }
         };
-        Ok(Self { http })
+        let flight = match options.flight {
+            None => None,
+            Some(address) => {
+                let listener = listen(address, token).await?;
+                let site = FlightSite::new(folder, limits, options.memory, token.cloned())?;
+                Some((listener, site))
+            }
+        };
+        Ok(Self { http, flight })
+    }
+
+    /// Where the Flight SQL server listens.
+    pub fn flight_address(&self) -> Option<SocketAddr> {
+        let (listener, _) = self.flight.as_ref()?;
+        listener.local_addr().ok()
     }
 
     /// Where the HTTP server listens.
@@ -79,6 +95,10 @@ impl Server {
         if let Some((listener, site)) = self.http {
             servers.spawn(connections::serve(listener, site, stopped.clone(), GRACE));
         }
+        if let Some((listener, site)) = self.flight {
+            servers.spawn(flight::serve(listener, site, stopped.clone(), GRACE));
+        }
+        drop(stopped);
         stop.await;
         // Nobody listens where every server has ended already.
         let _ = stopping.send(true);

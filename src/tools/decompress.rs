@@ -110,7 +110,9 @@ fn copy(
     start: Instant,
 ) -> Result<DecompressReport> {
     let from = reader.stored();
-    let len = from.len().map_err(|error| ToolError::io("open", input, error))?;
+    let len = from
+        .len()
+        .map_err(|error| ToolError::io("open", input, error))?;
     let mut to = AtomicFile::create(output).map_err(|error| ToolError::file(output, error))?;
     let mut position = 0;
     while position < len {

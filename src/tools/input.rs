@@ -16,8 +16,8 @@ use super::csv::{self, CsvScan};
 use super::error::{Result, ToolError};
 use super::infer::Seen;
 use super::ipc::{self, IpcReader};
-use super::row_groups::RowGroups;
 use super::paths::is_url;
+use super::row_groups::RowGroups;
 use super::{paths, ranges, schema};
 
 /// A table in one or several files, read in the order given; it can be read any number of times.

@@ -81,11 +81,15 @@ fn expand_url(url: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     {
         let listed = remote::list(text)?;
         if listed.is_empty() {
-            return Err(ToolError::invalid(format!("there are no files below {text}")));
+            return Err(ToolError::invalid(format!(
+                "there are no files below {text}"
+            )));
         }
         let below = Path::new(text);
         let listed: Vec<PathBuf> = listed.into_iter().map(PathBuf::from).collect();
-        listed.iter().try_for_each(|file| check_partitions(below, file))?;
+        listed
+            .iter()
+            .try_for_each(|file| check_partitions(below, file))?;
         files.extend(listed);
         return Ok(());
     }

@@ -29,7 +29,7 @@ fn readers(rows: usize, time: Duration) {
     let path = folder.path().join("large.parquet");
     pack(&path, &table(rows));
     let expected = virtual_bytes(&path);
-    let limit = 256u64;
+    let limit = std::env::var("LOAD_MEMORY").map_or(256u64, |limit| limit.parse().unwrap());
     let server = serve(folder.path(), &["--memory", &limit.to_string()]);
     let idle: Vec<TcpStream> = (0..32)
         .map(|i| {
