@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::serve::{ServeOptions, Server, Token, stop_signal};
+use crate::serve::{ServeOptions, Server, Token, blocking_threads, stop_signal};
 use crate::tools::{Result, ToolError};
 
 use super::{SUCCESS, args, output};
@@ -27,6 +27,7 @@ pub fn run(args: args::Serve) -> Result<u8> {
         source,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(blocking_threads())
         .enable_all()
         .build()
         .map_err(io)?;

@@ -5,10 +5,17 @@ use std::fs;
 use std::path::Path;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use subtle::ConstantTimeEq;
 
 use crate::tools::{Result, ToolError};
+
+/// With padding or, as Arrow's clients in Go write it, without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A secret that every request must show.
 #[derive(Clone)]
@@ -45,7 +52,7 @@ impl Token {
         if !scheme.eq_ignore_ascii_case(b"basic") {
             return false;
         }
-        let Ok(pair) = STANDARD.decode(shown) else {
+        let Ok(pair) = BASE64.decode(shown) else {
             return false;
         };
         let colon = pair.iter().position(|byte| *byte == b':');
@@ -81,6 +88,7 @@ mod tests {
             "bearer  secret",
             "Basic dXNlcjpzZWNyZXQ=",
             "Basic OnNlY3JldA==",
+            "Basic OnNlY3JldA",
         ] {
             assert!(token.is_shown(shown.as_bytes()), "{shown}");
         }

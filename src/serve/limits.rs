@@ -11,6 +11,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The unit in which memory is counted, in bytes.
 const UNIT: u64 = 1024;
 
+/// Threads that read and decode: more than there are processors, since reading waits for disks, and no
+/// more than that, since the allocator keeps some megabytes for each.
+pub fn blocking_threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(4, usize::from)
+}
+
 /// Counts what is under way: requests, work on files, memory. Shared by all servers of a process.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -26,11 +32,9 @@ impl Limits {
     pub fn new(requests: usize, memory: u64) -> Self {
         let memory_units = u32::try_from(memory / UNIT).unwrap_or(u32::MAX >> 3);
         let memory_units = memory_units.clamp(1, u32::MAX >> 3);
-        let threads = std::thread::available_parallelism().map_or(4, usize::from);
         Self {
             requests: Arc::new(Semaphore::new(requests.clamp(1, Semaphore::MAX_PERMITS))),
-            // More than there are processors, since reading waits for disks.
-            work: Arc::new(Semaphore::new(threads * 2)),
+            work: Arc::new(Semaphore::new(blocking_threads())),
             memory: Arc::new(Semaphore::new(memory_units as usize)),
             memory_units,
         }

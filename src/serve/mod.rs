@@ -22,4 +22,5 @@ mod server;
 mod stall;
 
 pub use auth::Token;
+pub use limits::blocking_threads;
 pub use server::{ServeOptions, Server, stop_signal};

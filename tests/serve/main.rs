@@ -6,6 +6,7 @@
 
 mod access;
 mod clients;
+mod docs;
 mod flight;
 mod http;
 mod load;

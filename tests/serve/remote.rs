@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::support::{folder, pack, plain, python, serve, table};
 
 /// moto, and a folder to work in.
-struct S3 {
+pub struct S3 {
     child: Child,
     endpoint: String,
     folder: tempfile::TempDir,
 }
 
 impl S3 {
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/s3.py");
         let mut child = Command::new(python()?)
             .arg("-B")
@@ -39,21 +39,25 @@ impl S3 {
         })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Runs the binary in the folder, with credentials in its environment.
-    fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_tolerant"))
+    /// A command that runs in the folder, with credentials in its environment.
+    pub fn environment(&self, mut command: Command) -> Command {
+        command
             .current_dir(self.folder.path())
-            .args(args)
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-east-1")
-            .output()
-            .unwrap()
+            .env("AWS_REGION", "us-east-1");
+        command
+    }
+
+    /// Runs the binary.
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.environment(Command::new(env!("CARGO_BIN_EXE_tolerant")));
+        command.args(args).output().unwrap()
     }
 
     fn ok(&self, args: &[&str]) -> String {
@@ -127,19 +131,19 @@ fn every_command_takes_urls() {
 
     let expected = s3.ok(&[
         "query",
-        "SELECT count(*), min(x), max(id) FROM 'local.parquet' WHERE z > 0",
+        "SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM 'local.parquet' WHERE z > 0",
     ]);
     for sql in [
-        format!("SELECT count(*), min(x), max(id) FROM '{url}' WHERE z > 0"),
+        format!("SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM '{url}' WHERE z > 0"),
         "CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION 's3://tables/a/'; \
-         SELECT count(*), min(x), max(id) FROM t WHERE z > 0"
+         SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM t WHERE z > 0"
             .to_owned(),
     ] {
         assert_eq!(s3.ok(&["query", &sql]), expected, "{sql}");
     }
     let named = [
         "query",
-        "SELECT count(*), min(x), max(id) FROM t WHERE z > 0",
+        "SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM t WHERE z > 0",
         "--table",
     ];
     assert_eq!(
@@ -306,12 +310,19 @@ fn our_own_server_is_read_by_url() {
     };
     let url = format!("http://me:secret@{}/a.parquet", server.address);
     let packed = folder.path().join("a.parquet");
-    let (code, _, error) = run(&["verify", &url, packed.to_str().unwrap()]);
+    let (code, shown, error) = run(&["inspect", &url]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
-    let (_, over_http, error) = run(&["query", &format!("SELECT avg(x), count(z) FROM '{url}'")]);
+    assert!(!shown.contains("secret"), "{shown}");
+    let (_, over_http, error) = run(&[
+        "query",
+        &format!("SELECT avg(x) AS x, count(z) AS z FROM '{url}'"),
+    ]);
     let (_, local, _) = run(&[
         "query",
-        &format!("SELECT avg(x), count(z) FROM '{}'", packed.display()),
+        &format!(
+            "SELECT avg(x) AS x, count(z) AS z FROM '{}'",
+            packed.display()
+        ),
     ]);
     assert_eq!((over_http, error.as_str()), (local, ""));
     let wrong = url.replace("secret", "hunter2");

@@ -1,6 +1,7 @@
 //! Rows on their way to the client.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -44,6 +45,13 @@ pub fn stream_rows(
         receiver.recv().await.map(|batch| (batch, receiver))
     });
     encode(schema, batches)
+}
+
+/// The schema that a client is sent for rows of `schema`: dictionaries go as their values.
+pub fn sent_schema(schema: SchemaRef) -> SchemaRef {
+    let encoder = FlightDataEncoderBuilder::new().with_schema(Arc::clone(&schema));
+    let encoder = encoder.build(stream::empty::<Result<RecordBatch, FlightError>>());
+    encoder.known_schema().unwrap_or(schema)
 }
 
 /// One batch that is there already.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
@@ -35,7 +35,7 @@ use crate::serve::limits::Limits;
 
 use super::handle::Handle;
 use super::metadata;
-use super::results::{DataStream, one, status, stream_rows};
+use super::results::{DataStream, one, sent_schema, status, stream_rows};
 use super::session::{self, CATALOG};
 
 /// The type of all tables.
@@ -174,7 +174,7 @@ impl FlightSqlService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let handle = Handle::new(query.query);
-        let schema = self.physical(&handle).await?.schema();
+        let schema = sent_schema(self.physical(&handle).await?.schema());
         let ticket = TicketStatementQuery {
             statement_handle: handle.encode().into(),
         };
@@ -208,7 +208,7 @@ impl FlightSqlService for Service {
             None => arrow::datatypes::Field::new(name, arrow::datatypes::DataType::Utf8, true),
         });
         let parameters = Schema::new(fields.collect::<Vec<_>>());
-        let rows: SchemaRef = Arc::clone(plan.schema().inner());
+        let rows = sent_schema(Arc::clone(plan.schema().inner()));
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: handle.encode().into(),
             dataset_schema: ipc(&rows)?.0,
@@ -260,7 +260,7 @@ impl FlightSqlService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let handle = decode(&query.prepared_statement_handle)?;
-        let schema = self.physical(&handle).await?.schema();
+        let schema = sent_schema(self.physical(&handle).await?.schema());
         info(&query, &schema, request)
     }
 
