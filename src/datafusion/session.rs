@@ -63,9 +63,10 @@ pub fn session_context_with_config(config: SessionConfig) -> SessionContext {
 /// DataFusion's own, but for stores that are found by their URLs.
 #[cfg(feature = "remote")]
 fn runtime() -> Arc<RuntimeEnv> {
-    let mut runtime = RuntimeEnv::default();
-    runtime.object_store_registry = Arc::new(RemoteStores::default());
-    Arc::new(runtime)
+    Arc::new(RuntimeEnv {
+        object_store_registry: Arc::new(RemoteStores::default()),
+        ..RuntimeEnv::default()
+    })
 }
 
 /// Teaches a session to read packed files: `STORED AS TOLERANT`, `STORED AS PARQUET` and files

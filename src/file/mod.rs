@@ -68,6 +68,6 @@ pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
 pub use row_id::row_id_of;
-pub use source::{ReadAt, open_source};
+pub use source::{ReadAt, open_source, shown};
 pub use virtual_file::{VirtualFile, VirtualRead};
 pub use writer::Writer;

@@ -44,8 +44,8 @@ const UPLOAD: usize = 8 << 20;
 pub fn url_of(path: &Path) -> Option<&str> {
     let text = path.to_str()?;
     let (scheme, _) = text.split_once("://")?;
-    let known = |known: &&str| scheme.eq_ignore_ascii_case(known);
-    SCHEMES.iter().any(|s| known(&s)).then_some(text)
+    let known = |known: &str| scheme.eq_ignore_ascii_case(known);
+    SCHEMES.into_iter().any(known).then_some(text)
 }
 
 /// The store that a URL's scheme, host and user name, with the environment's credentials. Requests

@@ -39,6 +39,15 @@ pub trait ReadAt: Send + Sync {
     }
 }
 
+/// A path as it may be shown: of a URL, without the password that it may hold.
+pub fn shown(path: &Path) -> String {
+    #[cfg(feature = "remote")]
+    if let Some(url) = remote::url_of(path) {
+        return remote::shown(url);
+    }
+    path.display().to_string()
+}
+
 /// The file of a path or, with the feature `remote`, of a URL.
 ///
 /// # Errors
@@ -49,7 +58,7 @@ pub fn open_source(path: &Path) -> Result<Arc<dyn ReadAt>> {
         let file = ReadAhead::new(remote::RemoteFile::open(url)?);
         return Ok(Arc::new(file.map_err(FileError::io(remote::shown(url)))?));
     }
-    let file = File::open(path).map_err(FileError::io(path.display().to_string()))?;
+    let file = File::open(path).map_err(FileError::io(shown(path)))?;
     Ok(Arc::new(file))
 }
 

@@ -288,7 +288,7 @@ impl Served {
             modified: identity.modified,
         });
         let magic = source.read_at(0..identity.len.min(4)).map_err(broken)?;
-        if magic != &b"PAR1"[..] {
+        if magic != b"PAR1"[..] {
             return Err(Refusal::NotFound);
         }
         let builder = ReaderBuilder::new(source.clone()).map_err(broken)?;

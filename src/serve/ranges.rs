@@ -142,17 +142,21 @@ mod tests {
         }
     }
 
+    fn one(range: Range<u64>) -> Vec<Range<u64>> {
+        Vec::from_iter([range])
+    }
+
     #[test]
     fn ranges_of_the_specification() {
-        assert_eq!(parts("bytes=0-499", 10_000), [0..500]);
-        assert_eq!(parts("bytes=-500", 10_000), [9500..10_000]);
-        assert_eq!(parts("bytes=9500-", 10_000), [9500..10_000]);
+        assert_eq!(parts("bytes=0-499", 10_000), one(0..500));
+        assert_eq!(parts("bytes=-500", 10_000), one(9500..10_000));
+        assert_eq!(parts("bytes=9500-", 10_000), one(9500..10_000));
         assert_eq!(parts("bytes=0-0,-1", 10_000), [0..1, 9999..10_000]);
         assert_eq!(parts("bytes= 5-6 , 1-2", 10_000), [5..7, 1..3]);
-        assert_eq!(parts("bytes=500-700,601-999", 10_000), [500..1000]);
-        assert_eq!(parts("bytes=0-99999999999999999999", 10), [0..10]);
-        assert_eq!(parts("bytes=-99", 10), [0..10]);
-        assert_eq!(parts("bytes=20-30,2-3", 10), [2..4]);
+        assert_eq!(parts("bytes=500-700,601-999", 10_000), one(500..1000));
+        assert_eq!(parts("bytes=0-99999999999999999999", 10), one(0..10));
+        assert_eq!(parts("bytes=-99", 10), one(0..10));
+        assert_eq!(parts("bytes=20-30,2-3", 10), one(2..4));
     }
 
     #[test]

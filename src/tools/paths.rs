@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "remote")]
 use crate::file::remote;
+use crate::file::shown;
 
 use super::error::{Result, ToolError};
 
@@ -163,7 +164,7 @@ pub fn check_output<P: AsRef<Path>>(
         return match inputs.into_iter().any(|input| input.as_ref() == output) {
             true => Err(ToolError::invalid(format!(
                 "{} is also an input; name another file to write",
-                output.display()
+                shown(output)
             ))),
             false => Ok(()),
         };

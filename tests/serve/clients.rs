@@ -7,7 +7,6 @@ use object_store::http::HttpBuilder;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
-use parquet::arrow::async_reader::ParquetObjectReader;
 
 use crate::support::{folder, python, run, serve, virtual_bytes};
 
@@ -31,7 +30,7 @@ async fn object_store_reads_ranges_and_tables() {
     for (range, bytes) in ranges.iter().zip(&found) {
         assert!(bytes == &expected[range.start as usize..range.end as usize]);
     }
-    let reader = ParquetObjectReader::new(store, path).with_file_size(meta.size);
+    let reader = tolerant::file::ObjectReader::new(store, meta);
     let stream = ParquetRecordBatchStreamBuilder::new(reader)
         .await
         .unwrap()

@@ -113,7 +113,7 @@ impl Service {
                 };
                 builder
                     .append(CATALOG, &schema_name, &name, TABLE, &columns)
-                    .map_err(|error| Status::from(FlightError::from(error)))?;
+                    .map_err(Status::from)?;
             }
         }
         builder.build().map_err(Status::from)
