@@ -88,7 +88,8 @@ impl Server {
         listener.local_addr().ok()
     }
 
-    /// Answers until `stop` is done. Requests under way then have ten seconds to finish.
+    /// Answers until `stop` is done. Requests under way then have ten seconds to finish. Needs a
+    /// multi-threaded runtime.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
         let mut servers = tokio::task::JoinSet::new();
