@@ -7,6 +7,7 @@
 //! - [`mod@file`]: packed files: writer, block index, checksums, the virtual file, Arrow reader.
 //! - [`datafusion`]: SQL over packed and ordinary Parquet files.
 //! - [`tools`]: compress, verify, inspect, query, decompress, as functions.
+//! - [`serve`]: an HTTP and a Flight SQL server of a folder of files.
 //! - [`cli`]: the `tolerant` binary's arguments and output.
 
 pub mod codec;
@@ -17,6 +18,8 @@ pub mod cli;
 pub mod datafusion;
 #[cfg(feature = "file")]
 pub mod file;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "cli")]
 pub mod tools;
 

@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+#[cfg(feature = "serve")]
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,6 +17,8 @@ pub struct Cli {
 }
 
 const EXAMPLES: &str = "\
+Files are paths or URLs: s3://, gs://, az://, http://, https:// or file://.
+
 Examples:
   tolerant compress train.parquet -o train.tolerant.parquet --rel 1e-3
   tolerant verify train.parquet train.tolerant.parquet
@@ -30,6 +34,8 @@ pub enum Command {
     Inspect(Inspect),
     Query(Query),
     Decompress(Decompress),
+    #[cfg(feature = "serve")]
+    Serve(Serve),
 }
 
 /// Compress tables into one Parquet file.
@@ -46,10 +52,10 @@ Examples:
   tolerant compress field.parquet -o out.parquet --rel 1e-3@p1..p99 --column flux=pwrel:0.01 --column image=psnr:60")]
 pub struct Compress {
     /// Parquet, CSV or Arrow IPC files, globs or folders; all of one schema, joined in this order
-    #[arg(value_name = "IN", required = true)]
+    #[arg(value_name = "IN", required = true, value_parser = place)]
     pub inputs: Vec<PathBuf>,
     /// The file to write; it appears complete or not at all
-    #[arg(short, long, value_name = "OUT")]
+    #[arg(short, long, value_name = "OUT", value_parser = place)]
     pub output: PathBuf,
     /// Bound of float columns, as a fraction of each column's value range [default: 0.001]; R@p1..p99
     /// for a fraction of the range between two percentiles, which a few outliers do not stretch
@@ -137,8 +143,10 @@ Examples:
   tolerant verify 'data/*.csv' all.parquet --json")]
 pub struct Verify {
     /// The original: a Parquet, CSV or Arrow IPC file, a glob or a folder
+    #[arg(value_parser = place)]
     pub original: PathBuf,
     /// The packed or portable file
+    #[arg(value_parser = place)]
     pub packed: PathBuf,
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -153,6 +161,7 @@ Examples:
   tolerant inspect train.packed.parquet --json")]
 pub struct Inspect {
     /// A packed, portable or ordinary Parquet file
+    #[arg(value_parser = place)]
     pub file: PathBuf,
     /// Print one JSON object, with all columns, instead of tables
     #[arg(long)]
@@ -179,7 +188,7 @@ pub struct Query {
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
     /// The file to write instead of standard output; it appears complete or not at all
-    #[arg(short, long, value_name = "OUT")]
+    #[arg(short, long, value_name = "OUT", value_parser = place)]
     pub output: Option<PathBuf>,
 }
 
@@ -198,11 +207,69 @@ Example:
   tolerant decompress train.packed.parquet -o train.parquet")]
 pub struct Decompress {
     /// A packed file
-    #[arg(value_name = "IN")]
+    #[arg(value_name = "IN", value_parser = place)]
     pub input: PathBuf,
     /// The file to write; it appears complete or not at all
-    #[arg(short, long, value_name = "OUT")]
+    #[arg(short, long, value_name = "OUT", value_parser = place)]
     pub output: PathBuf,
+}
+
+/// Serve the packed files of a folder as ordinary Parquet files over HTTP, or as tables over Flight SQL,
+/// read-only.
+///
+/// Over HTTP every packed file appears under its own path as the Parquet file that it stands for;
+/// ordinary Parquet files are passed on as they are, and nothing else is served. Over Flight SQL files
+/// and folders are tables by their names. Stop with Ctrl-C.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tolerant serve data/
+  tolerant serve data/ --bind 127.0.0.1:9000 --token-file token.txt
+  tolerant serve data/ --flight 32010")]
+pub struct Serve {
+    /// The folder to serve, with all folders below it
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Where to listen for HTTP [default: 127.0.0.1:8080]; port 0 is any free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// Serve Flight SQL here, and HTTP only if --bind is given too; a port alone is one of this machine's
+    /// own address
+    #[arg(long, value_name = "PORT", value_parser = address)]
+    pub flight: Option<SocketAddr>,
+    /// Ask every client for the token in this file's first line; needed where the address is not
+    /// this machine's own
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Requests that are answered at a time; more wait for some seconds
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_requests: usize,
+    /// Memory that data may take between disk and network, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    pub memory: u64,
+}
+
+#[cfg(feature = "serve")]
+fn address(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<u16>() {
+        Ok(port) => Ok(SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port))),
+        Err(_) => text
+            .parse()
+            .map_err(|_| "write PORT or ADDRESS:PORT, as in 127.0.0.1:32010".to_owned()),
+    }
+}
+
+/// A path, or a URL; that of a local file is its path.
+fn place(text: &str) -> Result<PathBuf, String> {
+    #[cfg(feature = "remote")]
+    if text.starts_with("file://") {
+        let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+        return url.to_file_path().map_err(|()| {
+            "a file:// URL names a path of this machine, as in file:///tmp/x".into()
+        });
+    }
+    Ok(PathBuf::from(text))
 }
 
 fn rel(text: &str) -> Result<ErrorBound, String> {

@@ -5,6 +5,8 @@ mod args;
 mod guard;
 mod output;
 mod reports;
+#[cfg(feature = "serve")]
+mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -82,6 +84,8 @@ fn dispatch(command: Command) -> Result<u8> {
             Ok(SUCCESS)
         }
         Command::Query(args) => run_query(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args),
         Command::Decompress(args) => {
             let bar = bar("decompressing");
             let report = decompress(&args.input, &args.output, &|rows, total| {

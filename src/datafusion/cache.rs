@@ -11,7 +11,7 @@ use datafusion::execution::cache::cache_manager::{
 use object_store::{ObjectMeta, ObjectStore};
 use tokio::sync::OnceCell;
 
-use crate::file::{Block, FileError, IndexColumn, IndexLeaf, Layout, ObjectReader, Opened};
+use crate::file::{FileError, ObjectReader, Opened};
 
 /// An opened file in the session's file metadata cache, which bounds the memory of all of them.
 struct CachedFile {
@@ -50,7 +50,7 @@ pub(super) async fn open(
     }
     let opened = ObjectReader::open(store.as_ref(), meta).await?;
     let memory_size = match &opened {
-        Opened::Packed(layout) => memory_size(layout),
+        Opened::Packed(layout) => layout.memory_size(),
         Opened::Ordinary(metadata) => metadata.memory_size(),
     };
     let file = CachedFile {
@@ -62,31 +62,6 @@ pub(super) async fn open(
         CachedFileMetadataEntry::new(meta.clone(), Arc::new(file)),
     );
     Ok(opened)
-}
-
-/// About the bytes that a layout keeps.
-fn memory_size(layout: &Layout) -> usize {
-    let pages: usize = layout
-        .index()
-        .columns
-        .iter()
-        .map(|column| match column {
-            IndexColumn::Packed(packed) => packed.blocks().count(),
-            IndexColumn::Ordinary(ordinary) => {
-                ordinary.row_groups.iter().flatten().flatten().count()
-            }
-            IndexColumn::Nested(nested) => nested.leaves.iter().map(leaf_pages).sum(),
-        })
-        .sum();
-    // Each page has an entry in the index, and one in the layout that repeats it.
-    layout.metadata().memory_size() + pages * 3 * size_of::<Block>()
-}
-
-fn leaf_pages(leaf: &IndexLeaf) -> usize {
-    match leaf {
-        IndexLeaf::Packed(leaf) => leaf.column.blocks().count(),
-        IndexLeaf::Ordinary(leaf) => leaf.row_groups.iter().flatten().flatten().count(),
-    }
 }
 
 /// A place where the readers of one file in one scan find it opened.

@@ -27,6 +27,8 @@ mod reader;
 mod session;
 mod source;
 mod statistics;
+#[cfg(feature = "remote")]
+mod stores;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +36,8 @@ pub use format::{TolerantFormat, TolerantFormatFactory};
 pub use reader::TolerantReaderFactory;
 pub use session::{register, session_config, session_context, session_context_with_config};
 pub use source::TolerantSource;
+#[cfg(feature = "remote")]
+pub use stores::RemoteStores;
 
 /// The file layer's error, as DataFusion carries those of others.
 fn external(error: crate::file::FileError) -> datafusion::error::DataFusionError {

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use datafusion::catalog::DynamicFileCatalog;
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
 use datafusion::datasource::provider::DefaultTableFactory;
+#[cfg(feature = "remote")]
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::format::TolerantFormatFactory;
+#[cfg(feature = "remote")]
+use super::stores::RemoteStores;
 
 /// Bytes that a session keeps of opened files and of their statistics. DataFusion's own limits
 /// leave out a file of 60,000 columns, which each query would then open again.
@@ -15,7 +19,8 @@ const METADATA_CACHE: usize = 256 << 20;
 const STATISTICS_CACHE: usize = 128 << 20;
 
 /// A new session that reads packed and ordinary Parquet files: by path (`SELECT ... FROM
-/// 'file.parquet'`, `FROM 'folder/'`), `STORED AS TOLERANT` and `STORED AS PARQUET`.
+/// 'file.parquet'`, `FROM 'folder/'`), `STORED AS TOLERANT` and `STORED AS PARQUET`. With the feature
+/// `remote` a URL (`s3://`, `gs://`, `az://`, `http://`, `https://`) is as good as a path.
 pub fn session_context() -> SessionContext {
     session_context_with_config(session_config())
 }
@@ -40,7 +45,10 @@ pub fn session_config() -> SessionConfig {
 
 /// [`session_context`] with a configuration of the caller's, best begun from [`session_config`].
 pub fn session_context_with_config(config: SessionConfig) -> SessionContext {
+    #[cfg(not(feature = "remote"))]
     let ctx = SessionContext::new_with_config(config);
+    #[cfg(feature = "remote")]
+    let ctx = SessionContext::new_with_config_rt(config, runtime());
     let caches = &ctx.runtime_env().cache_manager;
     caches
         .get_file_metadata_cache()
@@ -50,6 +58,15 @@ pub fn session_context_with_config(config: SessionConfig) -> SessionContext {
     }
     register(&ctx);
     ctx
+}
+
+/// DataFusion's own, but for stores that are found by their URLs.
+#[cfg(feature = "remote")]
+fn runtime() -> Arc<RuntimeEnv> {
+    Arc::new(RuntimeEnv {
+        object_store_registry: Arc::new(RemoteStores::default()),
+        ..RuntimeEnv::default()
+    })
 }
 
 /// Teaches a session to read packed files: `STORED AS TOLERANT`, `STORED AS PARQUET` and files

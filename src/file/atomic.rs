@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::error::{FileError, Result};
+#[cfg(feature = "remote")]
+use super::remote;
 
-/// A file being written beside its final place. [`commit`](Self::commit) makes it appear there,
+/// A file being written beside its final place, or, if that is a URL, in the folder for temporary
+/// files. [`commit`](Self::commit) makes it appear there,
 /// complete and durable; dropped before that, nothing remains.
 #[derive(Debug)]
 pub struct AtomicFile {
@@ -17,25 +20,35 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Starts a file that will be at `path`, in a folder that exists already.
+    /// Starts a file that will be at `path`, in a folder that exists already, or at a URL (with the
+    /// feature `remote`).
     ///
     /// # Errors
     /// [`FileError::Io`] when the folder does not exist or cannot be written to, and
     /// [`FileError::InvalidInput`] when `path` is a folder.
     pub fn create(path: &Path) -> Result<Self> {
+        #[cfg(feature = "remote")]
+        if let Some(url) = remote::url_of(path) {
+            remote::check_writable(url)?;
+            return Self::begin(path, &std::env::temp_dir());
+        }
         if path.is_dir() || path.file_name().is_none() {
             return Err(FileError::invalid(format!(
                 "{}: is a folder; name the file to write",
                 path.display()
             )));
         }
+        Self::begin(path, folder_of(path))
+    }
+
+    fn begin(path: &Path, folder: &Path) -> Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".tolerant-").suffix(".tmp");
         // A temporary file is private by default; a result has the permissions of any new file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder
-            .tempfile_in(folder_of(path))
+            .tempfile_in(folder)
             .map_err(FileError::io(format!("{}: cannot create", path.display())))?;
         Ok(Self {
             writer: BufWriter::with_capacity(1 << 20, file),
@@ -43,7 +56,25 @@ impl AtomicFile {
         })
     }
 
-    /// Makes the file appear under its name: flush, fsync, rename, fsync of the folder.
+    /// Bytes written so far.
+    ///
+    /// # Errors
+    /// [`FileError::Io`] when what was written cannot be flushed.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "nobody asks whether a result is empty"
+    )]
+    pub fn len(&mut self) -> Result<u64> {
+        let flushed = self.writer.flush();
+        let metadata = flushed.and_then(|()| self.writer.get_ref().as_file().metadata());
+        let metadata = metadata.map_err(FileError::io(format!(
+            "{}: cannot write",
+            self.path.display()
+        )))?;
+        Ok(metadata.len())
+    }
+
+    /// Makes the file appear under its name: flush, fsync, rename, fsync of the folder; or upload.
     ///
     /// # Errors
     /// [`FileError::Io`]; the file is then not there, and what was there before still is.
@@ -53,6 +84,11 @@ impl AtomicFile {
             .writer
             .into_inner()
             .map_err(|e| failed()(e.into_error()))?;
+        #[cfg(feature = "remote")]
+        if let Some(url) = remote::url_of(&self.path) {
+            let len = file.as_file().metadata().map_err(failed())?.len();
+            return remote::upload(file.reopen().map_err(failed())?, len, url);
+        }
         file.as_file().sync_all().map_err(failed())?;
         file.persist(&self.path).map_err(|e| failed()(e.error))?;
         sync_folder(folder_of(&self.path)).map_err(failed())

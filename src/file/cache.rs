@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Integers kept at most, over all blocks: 32 MiB.
 const CAPACITY: usize = 8 << 20;
 
+/// The bytes that they take.
+pub(super) const MEMORY: u64 = (CAPACITY * size_of::<i32>()) as u64;
+
 /// Safe to share among threads. The oldest blocks make room.
 #[derive(Debug, Default)]
 pub(super) struct IntegerCache(Mutex<Blocks>);

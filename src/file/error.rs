@@ -61,7 +61,7 @@ impl FileError {
     }
 
     pub(crate) fn in_file(path: &Path) -> impl FnOnce(Self) -> Self {
-        move |error| error.at(path.display())
+        move |error| error.at(super::source::shown(path))
     }
 }
 

@@ -25,12 +25,17 @@ mod ordinary;
 mod packed;
 mod page;
 mod pages;
+mod pieces;
 mod plan;
 mod planning;
 mod portable;
 mod psnr;
+#[cfg(feature = "remote")]
+mod read_ahead;
 mod reader;
 mod references;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod report;
 mod row_id;
 mod schema_codec;
@@ -70,6 +75,6 @@ pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
 pub use row_id::row_id_of;
-pub use source::ReadAt;
+pub use source::{ReadAt, open_source, shown};
 pub use virtual_file::{VirtualFile, VirtualRead};
 pub use writer::Writer;

@@ -39,6 +39,18 @@ impl Plan {
         &self.fetches
     }
 
+    /// The rows of all virtual pages that are decoded.
+    pub(super) fn page_rows(&self, layout: &Layout) -> u64 {
+        let rows = self
+            .pages
+            .keys()
+            .map(|unit| match &layout.units[*unit].kind {
+                UnitKind::Virtual(page) => page.rows as u64,
+                UnitKind::Ordinary(_) => 0,
+            });
+        rows.sum()
+    }
+
     /// The physical bytes of a virtual page that is part of the plan.
     pub(super) fn page(&self, unit: usize, fetched: &[Bytes]) -> Option<Bytes> {
         self.pages.get(&unit).map(|place| bytes_at(place, fetched))

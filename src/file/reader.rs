@@ -1,6 +1,5 @@
 //! A plain Arrow reader over packed and ordinary Parquet files.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::error::{FileError, Result};
 use super::open::Opened;
 use super::portable;
-use super::source::ReadAt;
+use super::source::{self, ReadAt};
 use super::virtual_file::{VirtualFile, VirtualRead, open_source};
 
 /// Configures a [`Reader`]: columns, row groups, batch size.
@@ -50,13 +49,12 @@ pub struct ReaderBuilder {
 const BATCH_SIZE: usize = 8192;
 
 impl ReaderBuilder {
-    /// Opens a packed or an ordinary Parquet file.
+    /// Opens a packed or an ordinary Parquet file, by path or, with the feature `remote`, by URL.
     ///
     /// # Errors
     /// [`FileError::Io`], and [`FileError::Corrupt`] for what is no Parquet file or a damaged one.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(FileError::io(path.display().to_string()))?;
-        Self::new(Arc::new(file)).map_err(FileError::in_file(path))
+        Self::new(source::open_source(path)?).map_err(FileError::in_file(path))
     }
 
     /// Opens a packed or an ordinary Parquet file from any source of bytes.
@@ -98,6 +96,14 @@ impl ReaderBuilder {
 
     pub fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// The file's bytes as they are stored.
+    pub fn stored(&self) -> &Arc<dyn ReadAt> {
+        match &self.source {
+            AnySource::Virtual(file) => file.stored(),
+            AnySource::Ordinary(source) => source,
+        }
     }
 
     pub fn num_rows(&self) -> u64 {

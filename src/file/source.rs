@@ -3,8 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
+
+use super::error::{FileError, Result};
+#[cfg(feature = "remote")]
+use super::{read_ahead::ReadAhead, remote};
 
 /// Random access to a file's bytes, from any number of threads.
 pub trait ReadAt: Send + Sync {
@@ -20,6 +26,40 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] where the file ends before the range does.
     fn read_at(&self, range: Range<u64>) -> io::Result<Bytes>;
+
+    /// The bytes of several ranges; at once where that is quicker.
+    ///
+    /// # Errors
+    /// As [`read_at`](Self::read_at).
+    fn read_ranges(&self, ranges: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
+        ranges
+            .iter()
+            .map(|range| self.read_at(range.clone()))
+            .collect()
+    }
+}
+
+/// A path as it may be shown: of a URL, without the password that it may hold.
+pub fn shown(path: &Path) -> String {
+    #[cfg(feature = "remote")]
+    if let Some(url) = remote::url_of(path) {
+        return remote::shown(url);
+    }
+    path.display().to_string()
+}
+
+/// The file of a path or, with the feature `remote`, of a URL.
+///
+/// # Errors
+/// [`FileError::Io`], and [`FileError::ObjectStore`] where there is no such remote file.
+pub fn open_source(path: &Path) -> Result<Arc<dyn ReadAt>> {
+    #[cfg(feature = "remote")]
+    if let Some(url) = remote::url_of(path) {
+        let file = ReadAhead::new(remote::RemoteFile::open(url)?);
+        return Ok(Arc::new(file.map_err(FileError::io(remote::shown(url)))?));
+    }
+    let file = File::open(path).map_err(FileError::io(shown(path)))?;
+    Ok(Arc::new(file))
 }
 
 impl ReadAt for Bytes {

@@ -1,6 +1,5 @@
 //! The virtual file, read synchronously.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -10,11 +9,11 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::cache::IntegerCache;
+use super::cache::{self, IntegerCache};
 use super::error::{FileError, Result};
 use super::layout::Layout;
 use super::open::{self, Opened, Step};
-use super::source::ReadAt;
+use super::source::{self, ReadAt};
 
 /// A packed file, presented as the ordinary Parquet file that it stands for.
 ///
@@ -28,14 +27,13 @@ pub struct VirtualFile {
 }
 
 impl VirtualFile {
-    /// Opens a packed file.
+    /// Opens a packed file, by path or, with the feature `remote`, by URL.
     ///
     /// # Errors
     /// [`FileError::Io`], [`FileError::Corrupt`], and [`FileError::InvalidInput`] for an ordinary
     /// Parquet file.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(FileError::io(path.display().to_string()))?;
-        Self::new(Arc::new(file)).map_err(FileError::in_file(path))
+        Self::new(source::open_source(path)?).map_err(FileError::in_file(path))
     }
 
     /// Opens a packed file from any source of bytes.
@@ -60,6 +58,11 @@ impl VirtualFile {
         }
     }
 
+    /// The packed file's own bytes.
+    pub fn stored(&self) -> &Arc<dyn ReadAt> {
+        &self.source
+    }
+
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
@@ -73,6 +76,14 @@ impl VirtualFile {
         self.layout.len()
     }
 
+    /// About the most bytes of memory that it keeps as long as it is open: what is known of the
+    /// file, and integers that columns share.
+    pub fn memory_size(&self) -> u64 {
+        let packed = self.layout.index().packed().count() as u64;
+        let integers = packed * self.layout.num_rows() * size_of::<i32>() as u64;
+        self.layout.memory_size() as u64 + integers.min(cache::MEMORY)
+    }
+
     /// The virtual file's bytes of `range`.
     ///
     /// # Errors
@@ -82,15 +93,10 @@ impl VirtualFile {
         let plan = self
             .layout
             .plan_with(std::slice::from_ref(&range), &self.cache)?;
-        let fetched = plan
-            .fetches()
-            .iter()
-            .map(|fetch| {
-                self.source
-                    .read_at(fetch.clone())
-                    .map_err(FileError::io("reading"))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let fetched = self
+            .source
+            .read_ranges(plan.fetches())
+            .map_err(FileError::io("reading"))?;
         let mut bytes = self.layout.assemble_with(&plan, &fetched, &self.cache)?;
         bytes
             .pop()

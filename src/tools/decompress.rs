@@ -1,7 +1,6 @@
 //! A packed file as an ordinary Parquet file.
 
-use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -52,7 +51,7 @@ pub fn decompress(
     if let Opened::Ordinary(metadata) = reader.opened()
         && let Ok(Some(_)) = Promises::of(metadata, reader.schema())
     {
-        return copy(input, output, reader.num_rows(), start);
+        return copy(&reader, input, output, start);
     }
     let schema = reader.schema();
     let mut properties = properties();
@@ -91,27 +90,45 @@ pub fn decompress(
         progress(rows, total);
     }
     writer.close().map_err(failed_parquet)?;
+    let file_bytes = file.len().map_err(failed)?;
     file.commit().map_err(failed)?;
-    let written = fs::metadata(output).map_err(|error| ToolError::io("read", output, error))?;
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(DecompressReport {
-        rows,
-        file_bytes: written.len(),
-        seconds,
-    })
-}
-
-/// A portable file is ordinary Parquet already.
-fn copy(input: &Path, output: &Path, rows: u64, start: Instant) -> Result<DecompressReport> {
-    let mut from = File::open(input).map_err(|error| ToolError::io("open", input, error))?;
-    let mut to = AtomicFile::create(output).map_err(|error| ToolError::file(output, error))?;
-    let file_bytes =
-        io::copy(&mut from, &mut to).map_err(|error| ToolError::io("write", output, error))?;
-    to.commit()
-        .map_err(|error| ToolError::file(output, error))?;
     Ok(DecompressReport {
         rows,
         file_bytes,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// Bytes of a file that are copied at a time.
+const COPIED: u64 = 8 << 20;
+
+/// A portable file is ordinary Parquet already.
+fn copy(
+    reader: &ReaderBuilder,
+    input: &Path,
+    output: &Path,
+    start: Instant,
+) -> Result<DecompressReport> {
+    let from = reader.stored();
+    let len = from
+        .len()
+        .map_err(|error| ToolError::io("open", input, error))?;
+    let mut to = AtomicFile::create(output).map_err(|error| ToolError::file(output, error))?;
+    let mut position = 0;
+    while position < len {
+        let end = (position + COPIED).min(len);
+        let bytes = from
+            .read_at(position..end)
+            .map_err(|error| ToolError::io("read", input, error))?;
+        to.write_all(&bytes)
+            .map_err(|error| ToolError::io("write", output, error))?;
+        position = end;
+    }
+    to.commit()
+        .map_err(|error| ToolError::file(output, error))?;
+    Ok(DecompressReport {
+        rows: reader.num_rows(),
+        file_bytes: len,
         seconds: start.elapsed().as_secs_f64(),
     })
 }

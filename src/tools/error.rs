@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::file::FileError;
+use crate::file::{FileError, shown};
 
 /// An error of a tool: what happened, in which file and column, and what to do, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ impl ToolError {
     /// The file at `path` is at fault.
     pub fn bad_file(path: &Path, what: impl fmt::Display) -> Self {
         Self::BadFile {
-            path: path.to_path_buf(),
+            path: shown(path).into(),
             what: what.to_string(),
         }
     }
@@ -44,18 +44,18 @@ impl ToolError {
     /// The operating system refused to `action` ("read", "open", "write") the file at `path`.
     pub fn io(action: &str, path: &Path, source: io::Error) -> Self {
         Self::Io {
-            what: format!("cannot {action} {}", path.display()),
+            what: format!("cannot {action} {}", shown(path)),
             source,
         }
     }
 
     /// The file layer's error, with the path of the file where the error itself does not say it.
     pub fn file(path: &Path, error: FileError) -> Self {
-        let named = error.to_string().contains(&*path.to_string_lossy());
+        let named = error.to_string().contains(&shown(path));
         Self::File(if named || is_about_request(&error) {
             error
         } else {
-            error.at(path.display())
+            error.at(shown(path))
         })
     }
 }

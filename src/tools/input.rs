@@ -1,21 +1,22 @@
 //! Input tables: any mix of Parquet (packed or ordinary), CSV and Arrow IPC files, as one table.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use tempfile::TempPath;
 
 use crate::codec::ValueRange;
-use crate::file::ReaderBuilder;
+use crate::file::{ReaderBuilder, open_source};
 
 use super::csv::{self, CsvScan};
 use super::error::{Result, ToolError};
 use super::infer::Seen;
 use super::ipc::{self, IpcReader};
+use super::paths::is_url;
 use super::row_groups::RowGroups;
 use super::{paths, ranges, schema};
 
@@ -31,6 +32,8 @@ pub struct Input {
 #[derive(Debug)]
 pub struct TableFile {
     path: PathBuf,
+    /// A copy of a remote file that is read as a whole.
+    copy: Option<TempPath>,
     kind: Kind,
     rows: Option<u64>,
     row_groups: usize,
@@ -123,6 +126,7 @@ impl Input {
         row_groups: Option<Range<usize>>,
     ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
         let TableFile { path, kind, .. } = &self.files[file];
+        let readable = self.files[file].readable();
         let schema = match columns {
             Some(columns) => Arc::new(
                 self.schema
@@ -140,12 +144,12 @@ impl Input {
                 Box::new(RowGroups::new(builder, path, columns, row_groups)?)
             }
             Kind::Csv { delimiter } => Box::new(csv::read(
-                path,
+                readable,
                 *delimiter,
                 Arc::clone(&self.schema),
                 columns,
             )?),
-            Kind::Ipc => Box::new(IpcReader::open(path, columns)?),
+            Kind::Ipc => Box::new(IpcReader::open(readable, columns)?),
         };
         let path = path.clone();
         Ok(Box::new(
@@ -157,6 +161,11 @@ impl Input {
 impl TableFile {
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the file, or a copy of it, lies on this machine.
+    fn readable(&self) -> &Path {
+        self.copy.as_deref().unwrap_or(&self.path)
     }
 
     /// Row groups of a Parquet file; 1 for other files, which can be read as a whole only.
@@ -197,6 +206,9 @@ impl Iterator for Batches<'_> {
     }
 }
 
+/// Bytes of a remote file that are copied at a time.
+const COPIED: u64 = 8 << 20;
+
 /// Rows of a batch of `columns` columns: some 4 million values, whatever the width.
 pub(super) fn batch_rows(columns: usize) -> usize {
     ((4 << 20) / columns.max(1)).clamp(64, 1 << 16)
@@ -212,13 +224,43 @@ struct OpenedFile {
 }
 
 fn open_file(path: &Path) -> Result<OpenedFile> {
+    let kind = recognise(path)?;
+    let copy = match kind {
+        Kind::Csv { .. } | Kind::Ipc if is_url(path) => Some(download(path)?),
+        _ => None,
+    };
+    let mut opened = open_as(kind, path, copy.as_deref().unwrap_or(path))?;
+    opened.table.copy = copy;
+    schema::check(path, &opened.schema)?;
+    Ok(opened)
+}
+
+/// A copy of a remote file, which lasts as long as what is returned.
+fn download(path: &Path) -> Result<TempPath> {
+    let failed = |error| ToolError::io("copy", path, error);
+    let from = open_source(path)?;
+    let mut to = tempfile::NamedTempFile::new().map_err(failed)?;
+    let len = from.len().map_err(failed)?;
+    let mut position = 0;
+    while position < len {
+        let end = (position + COPIED).min(len);
+        to.write_all(&from.read_at(position..end).map_err(failed)?)
+            .map_err(failed)?;
+        position = end;
+    }
+    Ok(to.into_temp_path())
+}
+
+/// Opens the file of `path`, which lies at `readable`.
+fn open_as(kind: Kind, path: &Path, readable: &Path) -> Result<OpenedFile> {
     let table = |kind, rows, row_groups| TableFile {
         path: path.to_path_buf(),
+        copy: None,
         kind,
         rows,
         row_groups,
     };
-    let opened = match recognise(path)? {
+    let opened = match kind {
         Kind::Parquet => {
             let builder =
                 ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
@@ -240,7 +282,7 @@ fn open_file(path: &Path) -> Result<OpenedFile> {
                 names,
                 seen,
                 rows,
-            } = csv::scan(path)?;
+            } = csv::scan(readable)?;
             let text = |name| Field::new(name, DataType::Utf8, true);
             OpenedFile {
                 table: table(Kind::Csv { delimiter }, Some(rows), 1),
@@ -250,7 +292,7 @@ fn open_file(path: &Path) -> Result<OpenedFile> {
             }
         }
         Kind::Ipc => {
-            let schema = Arc::clone(IpcReader::open(path, None)?.schema());
+            let schema = Arc::clone(IpcReader::open(readable, None)?.schema());
             let ranges = vec![None; schema.fields().len()];
             OpenedFile {
                 table: table(Kind::Ipc, None, 1),
@@ -260,25 +302,23 @@ fn open_file(path: &Path) -> Result<OpenedFile> {
             }
         }
     };
-    schema::check(path, &opened.schema)?;
     Ok(opened)
 }
 
 /// The kind of the file: by its first bytes, and by its name only where CSV has none.
 fn recognise(path: &Path) -> Result<Kind> {
-    if !path.is_file() {
+    if !is_url(path) && !path.is_file() {
         return Err(ToolError::bad_file(path, "not an ordinary file"));
     }
-    let mut magic = Vec::new();
-    let file = File::open(path).map_err(|error| ToolError::io("open", path, error))?;
-    file.take(8)
-        .read_to_end(&mut magic)
-        .map_err(|error| ToolError::io("read", path, error))?;
+    let file = open_source(path)?;
+    let failed = |error| ToolError::io("read", path, error);
+    let len = file.len().map_err(failed)?;
+    let magic = file.read_at(0..len.min(8)).map_err(failed)?;
     let extension = path
         .extension()
         .and_then(|extension| extension.to_str())
         .unwrap_or_default();
-    match magic.as_slice() {
+    match magic.as_ref() {
         [b'P', b'A', b'R', b'1', ..] => Ok(Kind::Parquet),
         [b'P', b'A', b'R', b'E', ..] => Err(ToolError::bad_file(
             path,

@@ -1,7 +1,7 @@
 //! What a packed or ordinary Parquet file holds, from its tail alone: no value is decoded.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fmt::Display;
 use std::path::Path;
 
 use arrow::datatypes::{DataType, Field, Schema};
@@ -83,10 +83,18 @@ pub struct InspectedColumn {
 /// # Errors
 /// When the file is neither, or is damaged.
 pub fn inspect(path: &Path) -> Result<InspectReport> {
-    let file_bytes = fs::metadata(path)
-        .map_err(|error| ToolError::io("open", path, error))?
-        .len();
     let builder = ReaderBuilder::open(path).map_err(|error| ToolError::file(path, error))?;
+    let file_bytes = builder.stored().len();
+    let file_bytes = file_bytes.map_err(|error| ToolError::io("read", path, error))?;
+    Ok(inspect_opened(&builder, file_bytes, &path.display()))
+}
+
+/// As [`inspect`], of a file of `file_bytes` bytes that has been opened; `name` is for the log.
+pub fn inspect_opened(
+    builder: &ReaderBuilder,
+    file_bytes: u64,
+    name: &dyn Display,
+) -> InspectReport {
     let schema = builder.schema();
     let (mut columns, row_groups, block_rows) = match builder.opened() {
         Opened::Packed(layout) => {
@@ -125,10 +133,10 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
                 promised(&mut columns, schema, &promises);
             }
             // The data is none the worse for it.
-            Err(error) => tracing::warn!("{}: {error}", path.display()),
+            Err(error) => tracing::warn!("{name}: {error}"),
         }
     }
-    Ok(InspectReport {
+    InspectReport {
         packed: block_rows.is_some(),
         layout,
         rows: builder.num_rows(),
@@ -141,7 +149,7 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
         row_order: row_order.map(|_| "any"),
         row_id,
         columns,
-    })
+    }
 }
 
 /// The columns by which all row groups are sorted: those that each names first.

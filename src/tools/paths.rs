@@ -3,18 +3,27 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "remote")]
+use crate::file::remote;
+use crate::file::shown;
+
 use super::error::{Result, ToolError};
 
 /// The files that `inputs` name, in the order given; a glob or folder gives its files sorted.
 ///
 /// A path that exists is taken as it is, even where it holds glob characters. Folders are read
 /// recursively; names that start with `.` or `_` (`_SUCCESS`, `_metadata`) are skipped there.
-/// An input that names no file at all is an error, and so is a folder of partitions.
+/// An input that names no file at all is an error, and so is a folder of partitions. A URL names one
+/// file, or, if it ends in `/`, a folder.
 pub fn expand<P: AsRef<Path>>(inputs: &[P]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for input in inputs {
         let input = input.as_ref();
         let before = files.len();
+        if is_url(input) {
+            expand_url(input, &mut files)?;
+            continue;
+        }
         match fs::metadata(input) {
             Ok(found) if found.is_dir() => {
                 walk(input, &mut files)?;
@@ -52,6 +61,41 @@ fn check_partitions(folder: &Path, file: &Path) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Whether a path is the URL of a file in an object store or on a web server.
+pub fn is_url(path: &Path) -> bool {
+    #[cfg(feature = "remote")]
+    return remote::url_of(path).is_some();
+    #[cfg(not(feature = "remote"))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// Adds the file of a URL or, where it ends in `/`, all files below it but for hidden ones.
+fn expand_url(url: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    #[cfg(feature = "remote")]
+    if let Some(text) = url.to_str()
+        && text.ends_with('/')
+    {
+        let listed = remote::list(text)?;
+        if listed.is_empty() {
+            return Err(ToolError::invalid(format!(
+                "there are no files below {text}"
+            )));
+        }
+        let below = Path::new(text);
+        let listed: Vec<PathBuf> = listed.into_iter().map(PathBuf::from).collect();
+        listed
+            .iter()
+            .try_for_each(|file| check_partitions(below, file))?;
+        files.extend(listed);
+        return Ok(());
+    }
+    files.push(url.to_path_buf());
+    Ok(())
 }
 
 fn expand_glob(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -116,6 +160,15 @@ pub fn check_output<P: AsRef<Path>>(
     output: &Path,
     inputs: impl IntoIterator<Item = P>,
 ) -> Result<()> {
+    if is_url(output) {
+        return match inputs.into_iter().any(|input| input.as_ref() == output) {
+            true => Err(ToolError::invalid(format!(
+                "{} is also an input; name another file to write",
+                shown(output)
+            ))),
+            false => Ok(()),
+        };
+    }
     if output.is_dir() {
         return Err(ToolError::invalid(format!(
             "{} is a folder; name a file to write",

@@ -23,7 +23,14 @@ fn help_and_usage() {
     ] {
         assert!(help.contains(word), "{word} is not in {help}");
     }
-    for command in ["compress", "verify", "inspect", "query", "decompress"] {
+    for command in [
+        "compress",
+        "verify",
+        "inspect",
+        "query",
+        "decompress",
+        "serve",
+    ] {
         assert!(
             folder.ok(&[command, "--help"]).contains("Example"),
             "{command}"
