@@ -28,8 +28,9 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
 
-use crate::file::Opened;
+use crate::file::{Opened, Promises};
 
+use super::bounds::{self, FileBounds};
 use super::cache::{self, OpenSlot};
 use super::source::TolerantSource;
 use super::statistics;
@@ -226,6 +227,18 @@ fn without_metadata(schema: Schema) -> Schema {
     Schema::new(schema.fields().iter().map(bare).collect::<Vec<_>>())
 }
 
+/// What a file promises of its columns, which are those of `schema`.
+fn file_bounds(opened: &Opened, schema: &Schema) -> Result<FileBounds> {
+    let metadata = match opened {
+        Opened::Packed(layout) => return Ok(FileBounds::packed(layout)),
+        Opened::Ordinary(metadata) => metadata,
+    };
+    let promises = Promises::of(metadata, schema).map_err(super::external)?;
+    Ok(promises.map_or_else(FileBounds::ordinary, |promises| {
+        FileBounds::portable(&promises, schema, metadata.num_row_groups())
+    }))
+}
+
 #[async_trait]
 impl FileFormat for TolerantFormat {
     /// Packed files are Parquet files, and are named so.
@@ -258,25 +271,28 @@ impl FileFormat for TolerantFormat {
             .get();
         let mut schemas: Vec<_> = futures::stream::iter(objects)
             .map(|object| async move {
-                let schema = self.file_schema(&open(state, store, object).await?)?;
-                let skip = self.parquet.skip_metadata();
-                Ok::<_, datafusion::error::DataFusionError>((
-                    &object.location,
-                    if skip {
-                        without_metadata(schema)
-                    } else {
-                        schema
-                    },
-                ))
+                let opened = open(state, store, object).await?;
+                let schema = self.file_schema(&opened)?;
+                let bounds = file_bounds(&opened, &schema)?;
+                let schema = if self.parquet.skip_metadata() {
+                    without_metadata(schema)
+                } else {
+                    schema
+                };
+                Ok::<_, datafusion::error::DataFusionError>((&object.location, schema, bounds))
             })
             .boxed() // Without it the compiler finds the future not general enough.
             .buffer_unordered(concurrency)
             .try_collect()
             .await?;
         // Columns stand in the order of the first file that has them, whichever came first here.
-        schemas.sort_unstable_by_key(|(location, _)| *location);
+        schemas.sort_unstable_by_key(|(location, ..)| *location);
 
-        let mut schema = merge(schemas.into_iter().map(|(_, schema)| schema))?;
+        let (schemas, bounds): (Vec<_>, Vec<_>) = schemas
+            .into_iter()
+            .map(|(_, schema, bounds)| (schema, bounds))
+            .unzip();
+        let mut schema = bounds::attach(merge(schemas)?, &bounds);
         if self.parquet.binary_as_string() {
             schema = transform_binary_to_string(&schema);
         }

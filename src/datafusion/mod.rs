@@ -20,6 +20,7 @@
 //! The format reads ordinary Parquet too, also beside packed files in one folder, which is why it
 //! takes the place of DataFusion's own under the name `PARQUET`.
 
+mod bounds;
 mod cache;
 mod format;
 mod morsel;
@@ -30,6 +31,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub use bounds::{BOUNDED, ColumnBound};
 pub use format::{TolerantFormat, TolerantFormatFactory};
 pub use reader::TolerantReaderFactory;
 pub use session::{register, session_config, session_context, session_context_with_config};
