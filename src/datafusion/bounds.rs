@@ -220,3 +220,18 @@ pub(super) fn attach(schema: Schema, files: &[FileBounds]) -> Schema {
     let fields: Vec<_> = fields.collect();
     Schema::new_with_metadata(fields, schema.metadata().clone())
 }
+
+/// The schema without what [`attach`] said: what is true of one table's columns is not of a copy's.
+pub(super) fn without(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        if field.extension_type_name() != Some(BOUNDED) {
+            return Arc::clone(field);
+        }
+        let mut field = field.as_ref().clone();
+        field.metadata_mut().remove(EXTENSION_TYPE_NAME_KEY);
+        field.metadata_mut().remove(EXTENSION_TYPE_METADATA_KEY);
+        Arc::new(field)
+    });
+    let fields: Vec<_> = fields.collect();
+    Schema::new_with_metadata(fields, schema.metadata().clone())
+}

@@ -22,14 +22,17 @@
 
 mod bounds;
 mod cache;
+mod encoder;
 mod format;
 mod morsel;
 mod reader;
 mod session;
+mod sink;
 mod source;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod write_options;
 
 pub use bounds::{BOUNDED, ColumnBound};
 pub use format::{TolerantFormat, TolerantFormatFactory};

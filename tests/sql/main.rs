@@ -9,3 +9,4 @@ mod query;
 mod row_order;
 mod store;
 mod tables;
+mod writing;
