@@ -18,26 +18,31 @@ use datafusion::datasource::physical_plan::parquet::metadata::ordering_from_parq
 use datafusion::datasource::physical_plan::{
     FileScanConfig, FileScanConfigBuilder, FileSinkConfig, FileSource, ParquetSource,
 };
+use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::logical_expr::dml::InsertOp;
 use datafusion::physical_expr::{LexOrdering, LexRequirement};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
 
-use crate::file::Opened;
+use crate::file::{Opened, Promises};
 
+use super::bounds::{self, FileBounds};
 use super::cache::{self, OpenSlot};
+use super::sink::TolerantSink;
 use super::source::TolerantSource;
 use super::statistics;
+use super::write_options::WriteOptions;
 
 /// The names under which the format is registered, which differ in what they write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
-    /// `STORED AS TOLERANT`: writing is an error, lest ordinary files pass for packed ones.
+    /// `STORED AS TOLERANT`: writes packed files, or portable ones.
     Tolerant,
     /// `STORED AS PARQUET`: writes ordinary Parquet, as DataFusion does.
     Parquet,
@@ -82,7 +87,12 @@ impl FileFormatFactory for TolerantFormatFactory {
         state: &dyn Session,
         format_options: &HashMap<String, String>,
     ) -> Result<Arc<dyn FileFormat>> {
-        let format = ParquetFormatFactory::new().create(state, format_options)?;
+        let mut format_options = format_options.clone();
+        let write_options = match self.name {
+            Name::Tolerant => WriteOptions::take(&mut format_options)?,
+            Name::Parquet => WriteOptions::default(),
+        };
+        let format = ParquetFormatFactory::new().create(state, &format_options)?;
         let options = format
             .downcast_ref::<ParquetFormat>()
             .ok_or_else(|| internal_datafusion_err!("the Parquet factory made another format"))?
@@ -94,6 +104,7 @@ impl FileFormatFactory for TolerantFormatFactory {
         let format = TolerantFormat::try_new(options.clone())?;
         Ok(Arc::new(TolerantFormat {
             name: self.name,
+            write_options,
             ..format
         }))
     }
@@ -112,6 +123,7 @@ pub struct TolerantFormat {
     parquet: ParquetFormat,
     int96_unit: Option<TimeUnit>,
     name: Name,
+    write_options: WriteOptions,
 }
 
 impl Default for TolerantFormat {
@@ -120,6 +132,7 @@ impl Default for TolerantFormat {
             parquet: ParquetFormat::default(),
             int96_unit: None,
             name: Name::Tolerant,
+            write_options: WriteOptions::default(),
         }
     }
 }
@@ -226,6 +239,18 @@ fn without_metadata(schema: Schema) -> Schema {
     Schema::new(schema.fields().iter().map(bare).collect::<Vec<_>>())
 }
 
+/// What a file promises of its columns, which are those of `schema`.
+fn file_bounds(opened: &Opened, schema: &Schema) -> Result<FileBounds> {
+    let metadata = match opened {
+        Opened::Packed(layout) => return Ok(FileBounds::packed(layout)),
+        Opened::Ordinary(metadata) => metadata,
+    };
+    let promises = Promises::of(metadata, schema).map_err(super::external)?;
+    Ok(promises.map_or_else(FileBounds::ordinary, |promises| {
+        FileBounds::portable(&promises, schema, metadata.num_row_groups())
+    }))
+}
+
 #[async_trait]
 impl FileFormat for TolerantFormat {
     /// Packed files are Parquet files, and are named so.
@@ -258,25 +283,28 @@ impl FileFormat for TolerantFormat {
             .get();
         let mut schemas: Vec<_> = futures::stream::iter(objects)
             .map(|object| async move {
-                let schema = self.file_schema(&open(state, store, object).await?)?;
-                let skip = self.parquet.skip_metadata();
-                Ok::<_, datafusion::error::DataFusionError>((
-                    &object.location,
-                    if skip {
-                        without_metadata(schema)
-                    } else {
-                        schema
-                    },
-                ))
+                let opened = open(state, store, object).await?;
+                let schema = self.file_schema(&opened)?;
+                let bounds = file_bounds(&opened, &schema)?;
+                let schema = if self.parquet.skip_metadata() {
+                    without_metadata(schema)
+                } else {
+                    schema
+                };
+                Ok::<_, datafusion::error::DataFusionError>((&object.location, schema, bounds))
             })
             .boxed() // Without it the compiler finds the future not general enough.
             .buffer_unordered(concurrency)
             .try_collect()
             .await?;
         // Columns stand in the order of the first file that has them, whichever came first here.
-        schemas.sort_unstable_by_key(|(location, _)| *location);
+        schemas.sort_unstable_by_key(|(location, ..)| *location);
 
-        let mut schema = merge(schemas.into_iter().map(|(_, schema)| schema))?;
+        let (schemas, bounds): (Vec<_>, Vec<_>) = schemas
+            .into_iter()
+            .map(|(_, schema, bounds)| (schema, bounds))
+            .unzip();
+        let mut schema = bounds::attach(merge(schemas)?, &bounds);
         if self.parquet.binary_as_string() {
             schema = transform_binary_to_string(&schema);
         }
@@ -350,20 +378,23 @@ impl FileFormat for TolerantFormat {
         &self,
         input: Arc<dyn ExecutionPlan>,
         state: &dyn Session,
-        conf: FileSinkConfig,
+        mut conf: FileSinkConfig,
         order_requirements: Option<LexRequirement>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match self.name {
-            Name::Tolerant => not_impl_err!(
-                "SQL cannot write packed files; write ordinary Parquet (STORED AS PARQUET), \
-                 then run `tolerant compress`"
-            ),
-            Name::Parquet => {
-                self.parquet
-                    .create_writer_physical_plan(input, state, conf, order_requirements)
-                    .await
-            }
+        if self.name == Name::Parquet {
+            conf.output_schema = Arc::new(bounds::without(conf.output_schema()));
+            return self
+                .parquet
+                .create_writer_physical_plan(input, state, conf, order_requirements)
+                .await;
         }
+        if conf.insert_op != InsertOp::Append {
+            return not_impl_err!(
+                "files are added to a table; OVERWRITE and REPLACE are not known"
+            );
+        }
+        let sink = Arc::new(TolerantSink::try_new(conf, &self.write_options)?);
+        Ok(Arc::new(DataSinkExec::new(input, sink, order_requirements)))
     }
 
     fn file_source(&self, table_schema: TableSchema) -> Arc<dyn FileSource> {

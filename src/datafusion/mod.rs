@@ -20,18 +20,23 @@
 //! The format reads ordinary Parquet too, also beside packed files in one folder, which is why it
 //! takes the place of DataFusion's own under the name `PARQUET`.
 
+mod bounds;
 mod cache;
+mod encoder;
 mod format;
 mod morsel;
 mod reader;
 mod session;
+mod sink;
 mod source;
 mod statistics;
 #[cfg(feature = "remote")]
 mod stores;
 #[cfg(test)]
 mod tests;
+mod write_options;
 
+pub use bounds::{BOUNDED, ColumnBound};
 pub use format::{TolerantFormat, TolerantFormatFactory};
 pub use reader::TolerantReaderFactory;
 pub use session::{register, session_config, session_context, session_context_with_config};

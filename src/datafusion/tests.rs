@@ -1,4 +1,5 @@
-//! Protects what the planner is told of wide tables: the same as of narrow ones.
+//! Protects what the planner is told: of wide tables the same as of narrow ones, of bounds what is
+//! promised.
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::WriterProperties;
+
+use super::ColumnBound;
 
 /// Read in parts or as a whole, statistics are the same: of all kinds of columns, of columns that
 /// the file lacks, that the table lacks, or that stand elsewhere.
@@ -77,4 +80,33 @@ fn statistics_in_parts() {
         super::statistics::of_file(&metadata, &table).unwrap(),
         whole
     );
+}
+
+#[test]
+fn bounds_are_read_as_they_are_written() {
+    for bound in [
+        ColumnBound::EXACT,
+        bound(0.1, 0.0, None),
+        bound(f64::MAX, 0.0, Some(f64::INFINITY)),
+        bound(0.0, 1e-7, Some(0.0)),
+        bound(f64::MIN_POSITIVE, 0.999, Some(1e300)),
+    ] {
+        let field = bound.attach(&Field::new("x", DataType::Float32, true));
+        assert_eq!(ColumnBound::of(&field), Some(bound));
+    }
+    for text in ["", "abs:-1", "abs:NaN", "abs", "rel:0.1", "exact range:"] {
+        assert!(text.parse::<ColumnBound>().is_err(), "{text}");
+    }
+    assert_eq!(
+        ColumnBound::of(&Field::new("x", DataType::Float32, true)),
+        None
+    );
+}
+
+fn bound(absolute: f64, pointwise: f64, value_range: Option<f64>) -> ColumnBound {
+    ColumnBound {
+        absolute,
+        pointwise,
+        value_range,
+    }
 }

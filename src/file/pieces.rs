@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::error::Result;
-use super::index::{Block, IndexColumn};
+use super::index::{Block, IndexColumn, IndexLeaf};
 use super::layout::Layout;
 
 /// Bytes that decoding takes for each row of a page, beside what it is asked for: the values of at
@@ -48,6 +48,7 @@ impl Layout {
             IndexColumn::Ordinary(ordinary) => {
                 ordinary.row_groups.iter().flatten().flatten().count()
             }
+            IndexColumn::Nested(nested) => nested.leaves.iter().map(leaf_pages).sum(),
         });
         // Each page has an entry in the index, and one in the layout that repeats it.
         self.metadata().memory_size() + pages.sum::<usize>() * 3 * size_of::<Block>()
@@ -63,5 +64,12 @@ impl Layout {
         let fetched: u64 = plan.fetches().iter().map(|f| f.end - f.start).sum();
         let rows: u64 = plan.page_rows(self);
         Ok(range.end - range.start + fetched + rows * DECODED_ROW)
+    }
+}
+
+fn leaf_pages(leaf: &IndexLeaf) -> usize {
+    match leaf {
+        IndexLeaf::Packed(leaf) => leaf.column.blocks().count(),
+        IndexLeaf::Ordinary(leaf) => leaf.row_groups.iter().flatten().flatten().count(),
     }
 }

@@ -161,6 +161,22 @@ impl<W: Write + Send> Writer<W> {
         Ok(())
     }
 
+    /// Rows that are held in memory until their row group is full.
+    pub fn in_progress_rows(&self) -> usize {
+        self.buffered_rows
+    }
+
+    /// Writes the rows that are held in memory, as a row group.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn flush(&mut self) -> Result<()> {
+        if self.buffered_rows > 0 {
+            self.flush_row_group()?;
+        }
+        Ok(())
+    }
+
     /// Rows written so far.
     pub fn rows(&self) -> u64 {
         let written: i64 = self.row_groups.iter().map(RowGroupMetaData::num_rows).sum();
@@ -172,9 +188,7 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// [`FileError::Io`].
     pub fn close(mut self) -> Result<(W, WriteReport)> {
-        if self.buffered_rows > 0 {
-            self.flush_row_group()?;
-        }
+        self.flush()?;
         let columns = self.columns.iter().enumerate();
         let reports: Vec<ColumnReport> =
             columns.flat_map(|(i, column)| column.reports(i)).collect();

@@ -10,3 +10,4 @@ mod row_order;
 mod store;
 mod tables;
 mod vectors;
+mod writing;

@@ -239,20 +239,12 @@ async fn writing() {
     assert_eq!(answer(&ctx, "SELECT id FROM parquet_t").await.len(), 1000);
 
     let insert = insert.replace("parquet_t", "tolerant_t");
-    for sql in [
-        insert,
-        format!("{copy} STORED AS TOLERANT"),
-        copy.replace("copy.parquet", "copy.tolerant"),
-    ] {
-        let frame = ctx.sql(&sql).await.unwrap();
-        let error = frame.collect().await.unwrap_err();
-        assert!(
-            matches!(error.find_root(), DataFusionError::NotImplemented(_)),
-            "{error}"
-        );
-        assert_contains!(error.to_string(), "tolerant compress");
-    }
-    assert!(!dir.path().join("copy.tolerant").exists());
+    ctx.sql(&insert).await.unwrap().collect().await.unwrap();
+    assert_eq!(answer(&ctx, "SELECT id FROM tolerant_t").await.len(), 2000);
+    // The name says which format.
+    let copy = copy.replace("copy.parquet", "copy.tolerant");
+    ctx.sql(&copy).await.unwrap().collect().await.unwrap();
+    tolerant::file::VirtualFile::open(&dir.path().join("copy.tolerant")).unwrap();
 }
 
 /// A file that was replaced is read anew, though its path and its size be the same.

@@ -10,15 +10,57 @@
 //! # }
 //! ```
 
-mod quality;
-
-pub use quality::{max_abs_error, rmse};
+pub mod bounds;
+pub mod features;
+pub mod quality;
 
 use datafusion::prelude::SessionContext;
 
 /// Makes all functions of this crate known to a session.
 pub fn register_all(ctx: &SessionContext) {
-    for function in [max_abs_error(), rmse()] {
-        ctx.register_udaf(function);
-    }
+    let scalars = [
+        bounds::error_bound(),
+        bounds::value_range(),
+        bounds::lower_bound(),
+        bounds::upper_bound(),
+        bounds::certainly(),
+        bounds::possibly(),
+        features::standardize(),
+        features::min_max_scale(),
+        features::clip(),
+        features::box_cox(),
+        features::yeo_johnson(),
+        features::cyclic_sin(),
+        features::cyclic_cos(),
+        features::equal_width_bin(),
+        features::bin(),
+        features::one_hot(),
+        features::ordinal_code(),
+        features::hash_features(),
+        features::data_split(),
+        features::feature_vector(),
+        features::polynomial_terms(),
+    ];
+    let aggregates = [
+        bounds::sum_interval(),
+        bounds::avg_interval(),
+        bounds::min_interval(),
+        bounds::max_interval(),
+        bounds::count_interval(),
+        quality::max_abs_error(),
+        quality::mean_abs_error(),
+        quality::rmse(),
+        quality::nrmse(),
+        quality::psnr(),
+        quality::ssim(),
+        quality::pearson(),
+        quality::ks_statistic(),
+        quality::wasserstein(),
+    ];
+    scalars
+        .into_iter()
+        .for_each(|function| ctx.register_udf(function));
+    aggregates
+        .into_iter()
+        .for_each(|function| ctx.register_udaf(function));
 }

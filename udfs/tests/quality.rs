@@ -25,6 +25,43 @@ async fn by_hand() {
 }
 
 #[tokio::test]
+async fn by_reference() {
+    // numpy 2.4 and scipy 1.17: ks_2samp, wasserstein_distance, corrcoef; skimage's formula of SSIM
+    // over one window, without its correction of the covariance.
+    let rows = "VALUES (1.0, 1.5), (2.0, 1.75), (4.0, 4.5), (8.0, 7.0), (-3.0, -2.0), (4.0, 4.5)";
+    for (function, expected) in [
+        ("mean_abs_error", 3.75 / 6.0),
+        ("nrmse", (2.8125f64 / 6.0).sqrt() / 11.0),
+        ("psnr", 20.0 * (11.0 / (2.8125f64 / 6.0).sqrt()).log10()),
+        ("ks_statistic", 0.3333333333333333),
+        ("wasserstein", 0.625),
+        ("pearson", 0.9901352185741201),
+        ("ssim", 0.975466569661979),
+    ] {
+        let found = measure(function, rows).await.unwrap();
+        assert!(
+            (found - expected).abs() < 1e-12,
+            "{function}: {found}, not {expected}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn equal_columns() {
+    let rows = "VALUES (1.0, 1.0), ('inf'::DOUBLE, 'inf'::DOUBLE), (3.0, 3.0)";
+    for (function, expected) in [
+        ("mean_abs_error", 0.0),
+        ("nrmse", 0.0),
+        ("psnr", f64::INFINITY),
+        ("ks_statistic", 0.0),
+        ("wasserstein", 0.0),
+        ("ssim", 1.0),
+    ] {
+        assert_eq!(measure(function, rows).await, Some(expected), "{function}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_to_compare_is_null() {
     let rows = "SELECT CAST(NULL AS DOUBLE), 1.0";
     assert_eq!(measure("max_abs_error", rows).await, None);

@@ -193,6 +193,22 @@ impl<W: Write + Send> PortableWriter<W> {
         Ok(())
     }
 
+    /// Rows that are held in memory until their row group is full.
+    pub fn in_progress_rows(&self) -> usize {
+        self.buffered_rows
+    }
+
+    /// Writes the rows that are held in memory, as a row group.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn flush(&mut self) -> Result<()> {
+        if self.buffered_rows > 0 {
+            self.flush_row_group()?;
+        }
+        Ok(())
+    }
+
     /// Rows written so far.
     pub fn rows(&self) -> u64 {
         let written: i64 = self.row_groups.iter().map(RowGroupMetaData::num_rows).sum();
@@ -204,9 +220,7 @@ impl<W: Write + Send> PortableWriter<W> {
     /// # Errors
     /// [`FileError::Io`].
     pub fn close(mut self) -> Result<(W, WriteReport)> {
-        if self.buffered_rows > 0 {
-            self.flush_row_group()?;
-        }
+        self.flush()?;
         let rows = self.rows();
         let key_values = self.key_values()?;
         let record = self.ordering.as_ref().and_then(Ordering::record);
