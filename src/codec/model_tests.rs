@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::bits::Learning;
 use super::ABSENT;
+use super::bits::Learning;
 use super::context::{Buckets, Context, Span};
 use super::effort::Effort;
 use super::model::{self, Model};
