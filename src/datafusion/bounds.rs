@@ -171,7 +171,8 @@ impl FileBounds {
         let bounds = bounds.map(|(field, column)| {
             let promise = match column {
                 IndexColumn::Packed(column) => Promise::packed(column),
-                IndexColumn::Ordinary(_) => Promise::EXACT,
+                // Nested ones do not come here.
+                IndexColumn::Ordinary(_) | IndexColumn::Nested(_) => Promise::EXACT,
             };
             (field.name().clone(), promise)
         });

@@ -9,7 +9,7 @@ use datafusion::common::plan_err;
 use datafusion::error::Result;
 
 use crate::ErrorBound;
-use crate::file::{FileLayout, RowOrder, WriterOptions};
+use crate::file::{FileLayout, RowOrder, WriterOptions, bound_names};
 
 /// Prefix that DataFusion gives to options without a dot.
 const FORMAT: &str = "format.";
@@ -84,13 +84,16 @@ impl WriteOptions {
     /// capital letters, which DataFusion's options do not tell apart.
     pub(super) fn of_table(&self, schema: &Schema) -> Result<WriterOptions> {
         let mut options = self.file.clone();
+        if self.column_bounds.is_empty() {
+            return Ok(options);
+        }
+        let names = bound_names(schema);
         for (name, bound) in &self.column_bounds {
-            let names = schema.fields().iter().map(|field| field.name());
-            let named: Vec<_> = names.filter(|n| n.to_lowercase() == *name).collect();
-            options = match named[..] {
+            let named = names.iter().filter(|other| other.to_lowercase() == *name);
+            options = match named.collect::<Vec<_>>()[..] {
                 [column] => options.with_column_bound(column, *bound),
                 [] => return plan_err!("option column.{name}: there is no such column"),
-                _ => return plan_err!("option column.{name} could be any of {named:?}"),
+                [..] => return plan_err!("option column.{name} could be any of several columns"),
             };
         }
         Ok(options)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Float32Array, RecordBatch};
-use datafusion::common::{DataFusionError, assert_contains};
+use datafusion::common::assert_contains;
 use datafusion::prelude::SessionContext;
 use tempfile::TempDir;
 use tolerant::ErrorBound;
