@@ -1,0 +1,50 @@
+//! Threads that survive a fork.
+//!
+//! PyTorch's workers are forked by default: a child has the memory of its parent, but none of its
+//! threads, and work that is handed to a pool of them would never be done. So each process has a
+//! pool and a runtime of its own.
+
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::PyResult;
+use pyo3::exceptions::PyRuntimeError;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::runtime::{Builder, Runtime};
+
+/// What a process has made, and which process that was.
+type Own<T> = Mutex<Option<(u32, Arc<T>)>>;
+
+static POOL: Own<ThreadPool> = Mutex::new(None);
+static RUNTIME: Own<Runtime> = Mutex::new(None);
+
+/// The pool that parallel work of this process runs in.
+pub fn pool() -> PyResult<Arc<ThreadPool>> {
+    own(&POOL, || {
+        ThreadPoolBuilder::new()
+            .build()
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    })
+}
+
+/// The runtime that this process's queries run in.
+pub fn runtime() -> PyResult<Arc<Runtime>> {
+    own(&RUNTIME, || {
+        Ok(Builder::new_multi_thread().enable_all().build()?)
+    })
+}
+
+fn own<T>(of: &Own<T>, make: impl FnOnce() -> PyResult<T>) -> PyResult<Arc<T>> {
+    let mut made = of.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((process, own)) = made.as_ref()
+        && *process == process::id()
+    {
+        return Ok(Arc::clone(own));
+    }
+    let new = Arc::new(make()?);
+    // The parent's is not dropped: that would wait for its threads, which are not here.
+    if let Some(parents) = made.replace((process::id(), Arc::clone(&new))) {
+        std::mem::forget(parents);
+    }
+    Ok(new)
+}
