@@ -3,7 +3,8 @@
 # prints its interpreter's path, alone, on standard output. Quick when it is there already.
 set -euo pipefail
 
-PACKAGES=(pyarrow==26.0.1 polars==2.1.0 duckdb==2.0.0 numpy==2.4.6 pandas==3.1.1)
+PACKAGES=(pyarrow==26.0.1 polars==2.1.0 duckdb==2.0.0 numpy==2.4.6 pandas==3.1.1
+    datafusion==55.0.0 fsspec==2026.9.0 pytest==9.2.0)
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 venv="$root/target/venv"

@@ -8,7 +8,6 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
-use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
 use futures::StreamExt;
@@ -41,36 +40,27 @@ pub fn scan(
     filter: Option<String>,
     limit: Option<u64>,
 ) -> PyResult<Scan> {
-    let limit = limit.unwrap_or(u64::MAX);
-    match filter {
-        Some(filter) => filtered(py, path, columns, filter, limit),
-        None => whole(py, path, columns, limit),
+    match (&filter, limit) {
+        (None, None | Some(0)) => whole(py, path, columns, limit),
+        _ => planned(py, path, columns, filter, limit),
     }
 }
 
-/// What can be sent is `batches`, cut off after `limit` rows.
+/// Sends what `next` gives, until there is an error or nobody wants more.
 fn send(
     sender: &SyncSender<Result<RecordBatch, ArrowError>>,
-    mut limit: u64,
     mut next: impl FnMut() -> Option<Result<RecordBatch, ArrowError>>,
 ) {
-    while limit > 0
-        && let Some(batch) = next()
-    {
-        let batch = batch.map(|batch| {
-            let rows = usize::try_from(limit).map_or(batch.num_rows(), |l| l.min(batch.num_rows()));
-            batch.slice(0, rows)
-        });
+    while let Some(batch) = next() {
         let failed = batch.is_err();
-        limit -= batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
         if sender.send(batch).is_err() || failed {
             return;
         }
     }
 }
 
-/// Without a filter columns are read side by side.
-fn whole(py: Python<'_>, path: String, columns: Option<Vec<String>>, limit: u64) -> PyResult<Scan> {
+/// All rows, or none: columns are read side by side.
+fn whole(py: Python<'_>, path: String, columns: Option<Vec<String>>, limit: Option<u64>) -> PyResult<Scan> {
     let pool = threads::pool()?;
     let input = py.detach(|| Input::open(&[path])).map_err(errors::tool)?;
     let wanted = positions(input.schema(), columns)?;
@@ -83,8 +73,11 @@ fn whole(py: Python<'_>, path: String, columns: Option<Vec<String>>, limit: u64)
         .map(|column| ascending.partition_point(|other| other < column))
         .collect();
     Ok(Scan::new(Arc::new(schema), move |sender| {
+        if limit == Some(0) {
+            return;
+        }
         let mut batches = input.batches_of(&ascending);
-        send(sender, limit, || {
+        send(sender, || {
             // Waiting for the receiver is none of the pool's work.
             let batch = pool.install(|| batches.next())?;
             Some(
@@ -122,40 +115,36 @@ fn external(error: ToolError) -> ArrowError {
     }
 }
 
-/// With a filter DataFusion reads, in one stream, so that rows keep their order.
-fn filtered(
+/// What DataFusion makes of a filter and a limit, in one stream, so that rows keep their order.
+fn planned(
     py: Python<'_>,
     path: String,
     columns: Option<Vec<String>>,
-    filter: String,
-    limit: u64,
+    filter: Option<String>,
+    limit: Option<u64>,
 ) -> PyResult<Scan> {
     let runtime = threads::runtime()?;
     let (table, mut stream) = py.detach(|| {
         runtime.block_on(async {
             let table = FilteringTable::open(&path, Some(1)).await;
             let table = table.map_err(errors::tool)?;
-            let stream = stream_of(&table, columns, &filter).await?;
+            let mut frame = narrowed(&table, columns, filter.as_deref())?;
+            if let Some(limit) = limit {
+                let limit = usize::try_from(limit).ok();
+                frame = frame.limit(0, limit).map_err(errors::datafusion)?;
+            }
+            let stream = frame.execute_stream().await.map_err(errors::datafusion)?;
             Ok::<_, PyErr>((table, stream))
         })
     })?;
     let schema = stream.schema();
     Ok(Scan::new(schema, move |sender| {
         let _table = table;
-        send(sender, limit, || {
+        send(sender, || {
             let batch = runtime.block_on(stream.next())?;
             Some(batch.map_err(|error| ArrowError::ExternalError(Box::new(error))))
         });
     }))
-}
-
-async fn stream_of(
-    table: &FilteringTable,
-    columns: Option<Vec<String>>,
-    filter: &str,
-) -> PyResult<SendableRecordBatchStream> {
-    let frame = narrowed(table, columns, Some(filter))?;
-    frame.execute_stream().await.map_err(errors::datafusion)
 }
 
 /// Some columns of the rows for which `filter` is true.
