@@ -65,26 +65,24 @@ def plain(packed, program) -> pa.Table:
     return pq.read_table(path)
 
 
-def bits(table: pa.Table) -> pa.Table:
-    """The table with its floats as integers, so that NaN equals NaN, and nullable throughout."""
-    columns = []
-    for column in table.combine_chunks().columns:
-        data = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-        if pa.types.is_floating(data.type):
-            integer = {4: pa.int32(), 8: pa.int64()}[data.type.bit_width // 8]
-            data = data.view(integer)
-        elif pa.types.is_fixed_size_list(data.type):
-            data = data.flatten().view(pa.int32())
-        elif pa.types.is_large_string(data.type) or pa.types.is_string_view(data.type):
-            data = data.cast(pa.string())
-        columns.append((pa.array(data), data.type))
-    names = table.column_names
-    return [(name, data.to_pylist()) for name, (data, _) in zip(names, columns, strict=True)]
+def bits(table: pa.Table) -> dict[str, list]:
+    """The values of each column, floats as integers, so that NaN equals NaN."""
+
+    def integers(values: pa.Array) -> pa.Array:
+        return values.view({32: pa.int32(), 64: pa.int64()}[values.type.bit_width])
+
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        values = column.combine_chunks() if column.num_chunks else pa.array([], column.type)
+        if pa.types.is_fixed_size_list(values.type):
+            values = values.flatten()
+        columns[name] = (integers(values) if pa.types.is_floating(values.type) else values).to_pylist()
+    return columns
 
 
 def same(left: pa.Table, right: pa.Table) -> bool:
     """Whether both have the same columns, of the same bits."""
-    return bits(left) == bits(right)
+    return left.column_names == right.column_names and bits(left) == bits(right)
 
 
 def bytes_read(work) -> int:

@@ -106,7 +106,7 @@ def _bound(**given: float | str | None) -> str:
     if len(bounds) > 1:
         raise ValueError(f"{' and '.join(bounds)} are both given; give one bound")
     for kind, value in bounds.items():
-        return f"{kind}:{value if isinstance(value, str) else float(value)!r}"
+        return f"{kind}:{value}" if isinstance(value, str) else f"{kind}:{float(value)!r}"
     return "rel:0.001"
 
 
