@@ -2,9 +2,10 @@
 
 use std::io::BufWriter;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchOptions, RecordBatchReader};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -35,8 +36,13 @@ pub fn batches(data: &Bound<'_, PyAny>) -> PyResult<Batches> {
         PyValueError::new_err("an iterable without a single batch says nothing of its columns")
     })?;
     let current = reader(&first)?;
+    // Any later batch may have nulls; what else batches say of themselves is not of the whole.
+    let fields = current.schema().fields().clone();
+    let fields = fields
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true));
     Ok(Box::new(Items {
-        schema: current.schema(),
+        schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
         current,
         rest: items.unbind(),
     }))
@@ -74,13 +80,7 @@ impl Items {
             Some(item.and_then(|item| {
                 self.current = reader(&item)?;
                 let schema = self.current.schema();
-                let same = |(a, b): (&arrow::datatypes::FieldRef, &arrow::datatypes::FieldRef)| {
-                    a.name() == b.name() && a.data_type() == b.data_type()
-                };
-                let fields = schema.fields().iter().zip(self.schema.fields());
-                if schema.fields().len() != self.schema.fields().len()
-                    || !fields.map(same).all(|same| same)
-                {
+                if !same_columns(&schema, &self.schema) {
                     return Err(PyValueError::new_err(format!(
                         "a batch has other columns than the first one: {schema}, not {}",
                         self.schema
@@ -92,6 +92,17 @@ impl Items {
     }
 }
 
+/// Whether names and types are the same; nullability and metadata may differ.
+fn same_columns(left: &Schema, right: &Schema) -> bool {
+    let columns = |schema: &Schema| -> Vec<(String, DataType)> {
+        let fields = schema.fields().iter();
+        fields
+            .map(|field| (field.name().clone(), field.data_type().clone()))
+            .collect()
+    };
+    columns(left) == columns(right)
+}
+
 impl Iterator for Items {
     type Item = Result<RecordBatch, ArrowError>;
 
@@ -99,7 +110,11 @@ impl Iterator for Items {
         loop {
             if let Some(batch) = self.current.next() {
                 let schema = SchemaRef::clone(&self.schema);
-                return Some(batch.and_then(|batch| batch.with_schema(schema)));
+                return Some(batch.and_then(|batch| {
+                    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                    let columns = batch.columns().to_vec();
+                    RecordBatch::try_new_with_options(schema, columns, &options)
+                }));
             }
             match self.next_item()? {
                 Ok(()) => {}

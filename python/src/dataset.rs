@@ -60,7 +60,12 @@ fn send(
 }
 
 /// All rows, or none: columns are read side by side.
-fn whole(py: Python<'_>, path: String, columns: Option<Vec<String>>, limit: Option<u64>) -> PyResult<Scan> {
+fn whole(
+    py: Python<'_>,
+    path: String,
+    columns: Option<Vec<String>>,
+    limit: Option<u64>,
+) -> PyResult<Scan> {
     let pool = threads::pool()?;
     let input = py.detach(|| Input::open(&[path])).map_err(errors::tool)?;
     let wanted = positions(input.schema(), columns)?;

@@ -22,6 +22,8 @@ const READ_AHEAD: usize = 4;
 const TICK: Duration = Duration::from_millis(50);
 
 type Batch = Result<RecordBatch, ArrowError>;
+/// Sends batches.
+type Work = Box<dyn FnOnce(&SyncSender<Batch>) + Send>;
 
 /// Record batches, to be iterated over or taken as one Arrow stream, once.
 #[pyclass(frozen, module = "tolerant._native")]
@@ -97,7 +99,7 @@ struct Ahead {
 }
 
 enum State {
-    Waiting(Box<dyn FnOnce(&SyncSender<Batch>) + Send>),
+    Waiting(Work),
     Running(Receiver<Batch>),
     Ended,
 }

@@ -60,6 +60,22 @@ def test_any_table_is_a_source(small, tmp_path, kind):
     assert [path.suffix for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_chunks_of_pandas_are_one_table(small, tmp_path):
+    pa.csv.write_csv(small, tmp_path / "source.csv")
+    path = tmp_path / "packed.parquet"
+    tolerant.compress(pd.read_csv(tmp_path / "source.csv", chunksize=3000), path, abs=0)
+    frame = pd.read_parquet(tolerant.open(path))
+    assert (frame.index == range(10_000)).all()
+    assert frame["id"].tolist() == list(range(10_000))
+
+    def later_nulls():
+        yield pa.record_batch([pa.array([1.0])], pa.schema([pa.field("x", "double", nullable=False)]))
+        yield pa.record_batch({"x": pa.array([None], pa.float64())})
+
+    tolerant.compress(later_nulls(), path, abs=0)
+    assert pa.table(tolerant.read(path)).to_pydict() == {"x": [1.0, None]}
+
+
 def test_violations_are_found(small, tmp_path):
     packed = tmp_path / "packed.parquet"
     tolerant.compress(small, packed, rel=1e-3)
