@@ -126,6 +126,30 @@ def test_threads_share_a_file(packed, plain):
     assert sum(found) == file.size
 
 
+def test_a_read_follows_its_own_threads_seek(packed):
+    file = tolerant.open(packed)
+    whole = file.read_range(0, file.size)
+    sought, others = threading.Event(), threading.Event()
+    found = []
+
+    def read():
+        file.seek(1000)
+        sought.set()
+        others.wait()
+        found.append((file.tell(), file.read(10), file.tell()))
+
+    worker = threading.Thread(target=read)
+    worker.start()
+    sought.wait()
+    # A seek is seen by those who have not sought themselves.
+    assert file.read(5) == whole[1000:1005]
+    file.seek(50)
+    others.set()
+    worker.join()
+    assert found == [(1000, whole[1000:1010], 1010)]
+    assert file.read(5) == whole[50:55]
+
+
 def test_any_binary_file_and_url_is_a_source(packed, plain):
     stored = open(packed, "rb").read()
     with fsspec.filesystem("memory").open("/table.parquet", "wb") as file:

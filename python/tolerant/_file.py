@@ -21,13 +21,16 @@ Source = Union[str, "os.PathLike[str]", BinaryIO]
 class File(io.RawIOBase):
     """A binary file whose bytes are an ordinary Parquet file; made by :func:`open`.
 
-    Only what is read is fetched and decoded. Any number of threads may read at once; they share one
-    position, as those of any file object do, and :meth:`read_range` needs none.
+    Only what is read is fetched and decoded. Any number of threads may read at once. They share one
+    position, but a read starts where the same thread has sought just before, whatever others did
+    meanwhile; :meth:`read_range` needs no position.
     """
 
     def __init__(self, native: _native.VirtualFile, name: Any, reopen: tuple | None = None):
         self._native = native
         self._position = 0
+        # DuckDB seeks and then reads in each of its threads, as if it were alone.
+        self._sought = threading.local()
         self._lock = threading.Lock()
         self._reopen = reopen
         self.name = name
@@ -87,23 +90,28 @@ class File(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         self._check()
         with self._lock:
-            base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}
+            base = {io.SEEK_SET: 0, io.SEEK_CUR: self._current(), io.SEEK_END: self.size}
             if whence not in base:
                 raise ValueError(f"whence is {whence}; give 0, 1 or 2")
             if base[whence] + offset < 0:
                 raise ValueError("a seek to before the start of the file")
-            self._position = base[whence] + offset
+            self._position = self._sought.position = base[whence] + offset
             return self._position
 
     def tell(self) -> int:
         self._check()
-        return self._position
+        return self._current()
+
+    def _current(self) -> int:
+        sought = getattr(self._sought, "position", None)
+        return self._position if sought is None else sought
 
     def _advance(self, size: int) -> tuple[int, int]:
         with self._lock:
-            start = min(self._position, self.size)
+            position = self._current()
+            start = min(position, self.size)
             end = self.size if size < 0 else min(start + size, self.size)
-            self._position = max(self._position, end)
+            self._position, self._sought.position = max(position, end), None
             return start, end
 
     def _check(self) -> None:
