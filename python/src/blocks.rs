@@ -85,7 +85,7 @@ impl Blocks {
         let end = end.min(length);
         let rows = block.rows.start + start.min(end)..block.rows.start + end;
         let (path, file) = &self.files[block.file];
-        let pool = threads::pool()?;
+        let pool = threads::readers()?;
         let read = || {
             pool.install(|| {
                 let step = self.columns.len().div_ceil(rayon::current_num_threads());

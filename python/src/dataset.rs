@@ -66,7 +66,7 @@ fn whole(
     columns: Option<Vec<String>>,
     limit: Option<u64>,
 ) -> PyResult<Scan> {
-    let pool = threads::pool()?;
+    let pool = threads::readers()?;
     let input = py.detach(|| Input::open(&[path])).map_err(errors::tool)?;
     let wanted = positions(input.schema(), columns)?;
     let schema = input.schema().project(&wanted).map_err(errors::arrow)?;

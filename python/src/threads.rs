@@ -15,16 +15,24 @@ use tokio::runtime::{Builder, Runtime};
 /// What a process has made, and which process that was.
 type Own<T> = Mutex<Option<(u32, Arc<T>)>>;
 
-static POOL: Own<ThreadPool> = Mutex::new(None);
+static READERS: Own<ThreadPool> = Mutex::new(None);
+static WORKERS: Own<ThreadPool> = Mutex::new(None);
 static RUNTIME: Own<Runtime> = Mutex::new(None);
 
-/// The pool that parallel work of this process runs in.
-pub fn pool() -> PyResult<Arc<ThreadPool>> {
-    own(&POOL, || {
-        ThreadPoolBuilder::new()
-            .build()
-            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
-    })
+/// The pool in which files are read. Nothing that runs there may wait for another thread.
+pub fn readers() -> PyResult<Arc<ThreadPool>> {
+    own(&READERS, pool)
+}
+
+/// The pool in which tables are compressed and verified, which may wait for those who read.
+pub fn workers() -> PyResult<Arc<ThreadPool>> {
+    own(&WORKERS, pool)
+}
+
+fn pool() -> PyResult<ThreadPool> {
+    ThreadPoolBuilder::new()
+        .build()
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
 /// The runtime that this process's queries run in.

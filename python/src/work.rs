@@ -54,7 +54,7 @@ pub fn run<T: Send + 'static>(
     callback: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&Shared) -> Result<T, ToolError> + Send + 'static,
 ) -> PyResult<T> {
-    let pool = threads::pool()?;
+    let pool = threads::workers()?;
     let shared = Arc::new(Shared::default());
     let (done, result) = channel();
     // Shared with `detach`, which a bare receiver may not be.

@@ -2,6 +2,8 @@
 
 import datetime
 import os
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -204,6 +206,23 @@ def test_a_file_is_rewritten_from_itself(small, tmp_path):
     tolerant.compress(small, path, abs=0)
     tolerant.compress(tolerant.read(path, ["id"], "id < 10"), path)
     assert pa.table(tolerant.read(path)).to_pydict() == {"id": list(range(10))}
+
+
+def test_one_thread_suffices(tmp_path):
+    script = """
+import pyarrow as pa, tolerant
+table = pa.table({"x": [float(i) for i in range(100_000)]})
+tolerant.compress(table, "a.parquet", row_group_rows=10_000)
+data = tolerant.read("a.parquet")
+tolerant.compress(data, "b.parquet", abs=0)
+assert tolerant.verify(data, "b.parquet")["violations"] == 0
+assert tolerant.verify("a.parquet", "b.parquet")["violations"] == 0
+started = [iter(tolerant.read("a.parquet")) for _ in range(9)]
+assert all(next(batches) is not None for batches in started)
+assert sum(len(batch["x"]) for batch in tolerant.batches("b.parquet")) == 100_000
+"""
+    one = {**os.environ, "RAYON_NUM_THREADS": "1", "TOKIO_WORKER_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=one, check=True, timeout=60)
 
 
 def test_an_index_of_pandas_is_kept_as_arrow_has_it(tmp_path):
