@@ -6,6 +6,7 @@ set -euo pipefail
 PACKAGES=(
     pyarrow==26.0.1 polars==2.1.0 duckdb==2.0.0 numpy==2.4.6 pandas==3.1.1
     fsspec==2026.9.0 aiohttp==3.14.5 "moto[server]==5.2.5"
+    datafusion==55.0.0 pytest==9.2.0
     adbc-driver-manager==1.13.0 adbc-driver-flightsql==1.13.0
 )
 

@@ -29,6 +29,8 @@ use crate::tools::{Result, ToolError};
 
 use args::{Cli, Command};
 
+pub use reports::{CompressJson, compress_json};
+
 const SUCCESS: u8 = 0;
 /// `verify` found violations.
 const VIOLATIONS: u8 = 1;
@@ -149,6 +151,7 @@ fn run_compress(args: args::Compress) -> Result<u8> {
             bar.set_length(total);
         }
         bar.set_position(rows);
+        Ok(())
     });
     bar.finish_and_clear();
     let report = report?;

@@ -100,6 +100,7 @@ struct CompressColumnJson<'a> {
     packed_bytes: u64,
 }
 
+/// The report of `compress` as scripts get it: `compress --json`, and Python.
 pub fn compress_json(report: &CompressReport) -> CompressJson<'_> {
     let written = &report.written;
     CompressJson {

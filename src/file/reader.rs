@@ -1,5 +1,6 @@
 //! A plain Arrow reader over packed and ordinary Parquet files.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub struct ReaderBuilder {
     schema: SchemaRef,
     columns: Option<Vec<usize>>,
     row_groups: Option<Vec<usize>>,
+    rows: Option<Range<u64>>,
     batch_size: usize,
 }
 
@@ -85,6 +87,7 @@ impl ReaderBuilder {
             schema,
             columns: None,
             row_groups: None,
+            rows: None,
             batch_size: BATCH_SIZE,
         })
     }
@@ -143,6 +146,13 @@ impl ReaderBuilder {
         self
     }
 
+    /// Reads these rows only, counted from the first of the row groups that are read. Blocks that
+    /// hold none of them are neither read nor decoded.
+    pub fn with_rows(mut self, rows: Range<u64>) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+
     /// Rows of a batch: 8,192 unless given.
     pub fn with_batch_size(mut self, rows: usize) -> Self {
         self.batch_size = rows;
@@ -169,6 +179,12 @@ impl ReaderBuilder {
                 .with_batch_size(self.batch_size);
         if let Some(row_groups) = self.row_groups {
             builder = builder.with_row_groups(row_groups);
+        }
+        if let Some(rows) = self.rows {
+            let skipped = usize::try_from(rows.start).unwrap_or(usize::MAX);
+            builder = builder.with_offset(skipped).with_limit(
+                usize::try_from(rows.end.saturating_sub(rows.start)).unwrap_or(usize::MAX),
+            );
         }
         Ok(Reader {
             inner: Some(unpanicked(|| Ok(builder.build()?))?),

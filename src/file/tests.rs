@@ -208,6 +208,58 @@ fn projection_and_row_groups() {
     assert_eq!(back, rows.project(&[0, 6]).unwrap());
 }
 
+/// A file that counts the bytes read of it.
+struct Counted(Bytes, std::sync::atomic::AtomicU64);
+
+impl ReadAt for Counted {
+    fn len(&self) -> std::io::Result<u64> {
+        ReadAt::len(&self.0)
+    }
+
+    fn read_at(&self, range: std::ops::Range<u64>) -> std::io::Result<Bytes> {
+        let bytes = self.0.read_at(range)?;
+        self.1
+            .fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+/// Some rows are read without the blocks before and behind them.
+#[test]
+fn ranges_of_rows() {
+    let batch = table(100_000);
+    let options = WriterOptions::new()
+        .with_block_rows(1000)
+        .with_row_group_rows(30_000);
+    let (bytes, _) = pack(&batch, options.with_bound(ErrorBound::Exact));
+    let source = Arc::new(Counted(bytes, 0.into()));
+    let builder = ReaderBuilder::new(Arc::clone(&source) as Arc<dyn ReadAt>).unwrap();
+    let counted = || source.1.load(std::sync::atomic::Ordering::Relaxed);
+    let read = |builder: ReaderBuilder| {
+        let before = counted();
+        let reader = builder.with_columns(&["f64"]).unwrap().build().unwrap();
+        let schema = reader.schema();
+        let batches = reader.collect::<Result<Vec<_>, _>>().unwrap();
+        let rows = arrow::compute::concat_batches(&schema, &batches).unwrap();
+        (rows, counted() - before)
+    };
+    let column = batch.schema().index_of("f64").unwrap();
+    let expected = |start, rows| batch.slice(start, rows).project(&[column]).unwrap();
+    let (_, whole) = read(builder.clone());
+    for (start, end) in [(0, 1), (500, 2500), (29_999, 60_001), (99_000, 200_000)] {
+        let (rows, bytes) = read(builder.clone().with_rows(start..end));
+        let count = 100_000.min(end) - start;
+        assert_eq!(rows, expected(start as usize, count as usize));
+        let blocks = end.min(100_000).div_ceil(1000) - start / 1000;
+        assert!(
+            bytes < whole * (blocks + 1) / 100,
+            "{bytes} of {whole} for {blocks} blocks"
+        );
+    }
+    let within = builder.with_row_groups(vec![1]).with_rows(100..200);
+    assert_eq!(read(within).0, expected(30_100, 100));
+}
+
 /// The bytes of the virtual file are what an ordinary Parquet reader takes, whatever pieces it
 /// reads them in.
 #[test]

@@ -84,12 +84,14 @@ const READ_AHEAD: usize = 2;
 /// declare it or, where they do not, as a first pass over the data finds it. So is a range between
 /// quantiles, which takes one to four passes.
 ///
+/// `progress` is told of every batch, and stops the work by an error.
+///
 /// # Errors
-/// When an input cannot be read, the inputs differ in schema, a bound names no column or one that
+/// That of `progress`; and when an input cannot be read, the inputs differ in schema, a bound names no column or one that
 /// cannot be lossy, or the output cannot be written; the output is then as it was before.
 pub fn compress(
     options: &CompressOptions,
-    progress: &(dyn Fn(Progress) + Sync),
+    progress: &(dyn Fn(Progress) -> Result<()> + Sync),
 ) -> Result<CompressReport> {
     let start = Instant::now();
     let input = Input::open(&options.inputs)?;
@@ -154,15 +156,15 @@ pub fn compress(
 fn counted<'a>(
     input: &'a Input,
     phase: Phase,
-    progress: &'a (dyn Fn(Progress) + Sync),
-) -> impl Fn(u64) + Sync + 'a {
+    progress: &'a (dyn Fn(Progress) -> Result<()> + Sync),
+) -> impl Fn(u64) -> Result<()> + Sync + 'a {
     let rows = AtomicU64::new(0);
     move |read| {
         progress(Progress {
             phase,
             rows: rows.fetch_add(read, Ordering::Relaxed) + read,
             total: input.rows(),
-        });
+        })
     }
 }
 
@@ -244,7 +246,7 @@ fn write(
     input: &Input,
     options: &CompressOptions,
     (ranges, leaves): (&[(usize, ValueRange)], &[LeafRange]),
-    progress: &(dyn Fn(Progress) + Sync),
+    progress: &(dyn Fn(Progress) -> Result<()> + Sync),
 ) -> Result<(AtomicFile, WriteReport)> {
     let failed = |error| ToolError::file(&options.output, error);
     let mut writer_options = WriterOptions::default().with_bound(options.bound);
@@ -303,7 +305,7 @@ fn write(
                 phase: Phase::Compressing,
                 rows,
                 total: input.rows(),
-            });
+            })?;
         }
         Ok::<_, ToolError>(())
     })?;

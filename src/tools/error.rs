@@ -22,6 +22,9 @@ pub enum ToolError {
     /// What was asked for cannot be done with these inputs and options.
     #[error("{what}")]
     InvalidInput { what: String },
+    /// The caller, who is told of progress, asked to stop.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// The result of a tool.

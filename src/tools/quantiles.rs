@@ -30,7 +30,7 @@ pub(super) type Wanted = (usize, Percentile, Percentile);
 pub(super) fn read(
     input: &Input,
     columns: &[Wanted],
-    progress: &(dyn Fn(u64) + Sync),
+    progress: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Vec<ValueRange>> {
     let digit_bits = if columns.len() <= MAX_WIDE { 16 } else { 8 };
     let mut searches: Vec<Mutex<[Search; 2]>> = columns
@@ -56,7 +56,7 @@ pub(super) fn read(
                     let mut searches = searches[*i].lock().unwrap_or_else(PoisonError::into_inner);
                     searches.iter_mut().for_each(|search| search.count(values));
                 });
-            progress(batch.num_rows() as u64);
+            progress(batch.num_rows() as u64)
         })?;
         for i in unfinished {
             unpoisoned(&mut searches[i])

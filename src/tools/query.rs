@@ -6,7 +6,9 @@ mod tables;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParser, Statement};
 use futures::StreamExt;
@@ -77,6 +79,14 @@ pub fn query_to_file(options: &QueryOptions, path: &Path) -> Result<u64> {
         file.commit().map_err(cannot_write)?;
         Ok(rows)
     })
+}
+
+/// The table of a file, a folder, a glob or a URL, as queries open the paths that they name.
+///
+/// # Errors
+/// When there is no such file, or it is damaged or of no kind that is known.
+pub async fn open_table(ctx: &SessionContext, path: &str) -> Result<Arc<dyn TableProvider>> {
+    Ok(tables::open(ctx, path).await?.0)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

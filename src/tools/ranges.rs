@@ -75,11 +75,11 @@ fn declared_by_chunk(chunk: &ColumnChunkMetaData, data_type: &DataType) -> Optio
 }
 
 /// Reads `columns` (ascending, all of them floats) for their ranges, in parallel over files, row
-/// groups and columns; `progress` gets the rows of each batch read.
+/// groups and columns; `progress` gets the rows of each batch read, and stops by an error.
 pub(super) fn read(
     input: &Input,
     columns: &[usize],
-    progress: &(dyn Fn(u64) + Sync),
+    progress: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Vec<ValueRange>> {
     let ranges: Vec<Mutex<ValueRange>> = vec![ValueRange::EMPTY; columns.len()]
         .into_iter()
@@ -94,7 +94,7 @@ pub(super) fn read(
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 *all = all.union(&range);
             });
-        progress(batch.num_rows() as u64);
+        progress(batch.num_rows() as u64)
     })?;
     Ok(ranges
         .into_iter()
@@ -103,11 +103,11 @@ pub(super) fn read(
 }
 
 /// Reads `columns` (ascending), in parallel over files and row groups, and gives each batch to
-/// `visit`.
+/// `visit`, whose error ends it.
 pub(super) fn for_each_batch(
     input: &Input,
     columns: &[usize],
-    visit: impl Fn(RecordBatch) + Sync,
+    visit: impl Fn(RecordBatch) -> Result<()> + Sync,
 ) -> Result<()> {
     let parts = rayon::current_num_threads();
     let tasks: Vec<(usize, Range<usize>)> = input
@@ -124,7 +124,7 @@ pub(super) fn for_each_batch(
         .collect();
     tasks.into_par_iter().try_for_each(|(file, row_groups)| {
         for batch in input.read(file, Some(columns), Some(row_groups))? {
-            visit(batch?);
+            visit(batch?)?;
         }
         Ok(())
     })

@@ -18,11 +18,20 @@ pub(super) fn explain(error: DataFusionError) -> ToolError {
     while let Some(cause) = link {
         // The file layer's errors name the file and the column.
         if let Some(error) = cause.downcast_ref::<FileError>() {
-            return ToolError::invalid(in_one_line(&error.to_string()));
+            return ToolError::File(copy(error));
         }
         link = cause.source();
     }
     ToolError::invalid(in_one_line(&message(error.find_root())))
+}
+
+/// The error once more: whether the file is at fault, and in which words.
+fn copy(error: &FileError) -> FileError {
+    match error {
+        FileError::At { place, source } => copy(source).at(place),
+        FileError::Corrupt(what) => FileError::Corrupt(in_one_line(what)),
+        other => FileError::InvalidInput(in_one_line(&other.to_string())),
+    }
 }
 
 fn message(root: &DataFusionError) -> String {

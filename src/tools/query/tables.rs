@@ -80,7 +80,11 @@ fn add(
     Ok(())
 }
 
-async fn open(ctx: &SessionContext, path: &str) -> Result<(Arc<dyn TableProvider>, Vec<PathBuf>)> {
+/// The table of a path, and the local files that it reads.
+pub(super) async fn open(
+    ctx: &SessionContext,
+    path: &str,
+) -> Result<(Arc<dyn TableProvider>, Vec<PathBuf>)> {
     if path.contains("://") {
         return Ok((by_name(ctx, path).await?, Vec::new()));
     }

@@ -1,0 +1,168 @@
+//! Tables that Python programs hold: anything that exports Arrow streams, or an iterator of such.
+
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchOptions, RecordBatchReader};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyIterator;
+use pyo3_arrow::PyRecordBatchReader;
+use pyo3_arrow::input::AnyRecordBatch;
+use tempfile::NamedTempFile;
+
+use super::errors;
+
+/// A table as record batches, from whichever thread asks for them.
+pub type Batches = Box<dyn RecordBatchReader + Send>;
+
+/// The batches of `data`: an object with `__arrow_c_stream__` or `__arrow_c_array__`, or an
+/// iterable of such objects.
+pub fn batches(data: &Bound<'_, PyAny>) -> PyResult<Batches> {
+    if is_table(data)? {
+        return reader(data);
+    }
+    let Ok(mut items) = data.try_iter() else {
+        return Err(PyTypeError::new_err(format!(
+            "{} is no table: give a path, an object with __arrow_c_stream__ (pandas, Polars, pyarrow, DuckDB), or an iterable of such",
+            data.get_type().name()?
+        )));
+    };
+    let first = items.next().transpose()?.ok_or_else(|| {
+        PyValueError::new_err("an iterable without a single batch says nothing of its columns")
+    })?;
+    let current = reader(&first)?;
+    // Any later batch may have nulls; what else batches say of themselves is not of the whole.
+    let fields = current.schema().fields().clone();
+    let fields = fields
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true));
+    Ok(Box::new(Items {
+        schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        current,
+        rest: items.unbind(),
+    }))
+}
+
+fn is_table(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(data.hasattr("__arrow_c_stream__")? || data.hasattr("__arrow_c_array__")?)
+}
+
+fn reader(item: &Bound<'_, PyAny>) -> PyResult<Batches> {
+    if !is_table(item)? {
+        return Err(PyTypeError::new_err(format!(
+            "{} is no batch of a table: it has neither __arrow_c_stream__ nor __arrow_c_array__",
+            item.get_type().name()?
+        )));
+    }
+    if item.hasattr("__arrow_c_stream__")? {
+        return item.extract::<PyRecordBatchReader>()?.into_reader();
+    }
+    let batch: AnyRecordBatch = item.extract()?;
+    batch.into_reader()
+}
+
+/// The batches of each item of a Python iterator, one after the other.
+struct Items {
+    schema: SchemaRef,
+    current: Batches,
+    rest: Py<PyIterator>,
+}
+
+impl Items {
+    fn next_item(&mut self) -> Option<PyResult<()>> {
+        Python::attach(|py| {
+            let item = self.rest.bind(py).clone().next()?;
+            Some(item.and_then(|item| {
+                self.current = reader(&item)?;
+                let schema = self.current.schema();
+                if !same_columns(&schema, &self.schema) {
+                    return Err(PyValueError::new_err(format!(
+                        "a batch has other columns than the first one: {schema}, not {}",
+                        self.schema
+                    )));
+                }
+                Ok(())
+            }))
+        })
+    }
+}
+
+/// Whether names and types are the same; nullability and metadata may differ.
+fn same_columns(left: &Schema, right: &Schema) -> bool {
+    let columns = |schema: &Schema| -> Vec<(String, DataType)> {
+        let fields = schema.fields().iter();
+        fields
+            .map(|field| (field.name().clone(), field.data_type().clone()))
+            .collect()
+    };
+    columns(left) == columns(right)
+}
+
+impl Iterator for Items {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(batch) = self.current.next() {
+                let schema = SchemaRef::clone(&self.schema);
+                return Some(batch.and_then(|batch| {
+                    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                    let columns = batch.columns().to_vec();
+                    RecordBatch::try_new_with_options(schema, columns, &options)
+                }));
+            }
+            match self.next_item()? {
+                Ok(()) => {}
+                Err(error) => {
+                    let schema = SchemaRef::clone(&self.schema);
+                    self.current = Box::new(RecordBatchIterator::new([], schema));
+                    return Some(Err(ArrowError::ExternalError(Box::new(error))));
+                }
+            }
+        }
+    }
+}
+
+impl RecordBatchReader for Items {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+}
+
+/// Values of a batch that is spooled.
+const BATCH_VALUES: usize = 4 << 20;
+
+/// Writes a table to a temporary file of Arrow IPC in `folder`: it comes once, and compressing may
+/// take several passes. The file is gone when it is dropped.
+pub fn spool(py: Python<'_>, mut batches: Batches, folder: &Path) -> PyResult<NamedTempFile> {
+    let schema = batches.schema();
+    let rows = (BATCH_VALUES / schema.fields().len().max(1)).clamp(64, 1 << 16);
+    let file = tempfile::Builder::new()
+        .prefix(".tolerant-")
+        .suffix(".arrow")
+        .tempfile_in(folder)?;
+    let mut writer = StreamWriter::try_new(BufWriter::new(file), &schema).map_err(errors::arrow)?;
+    loop {
+        py.check_signals()?;
+        let more = py.detach(|| {
+            let Some(batch) = batches.next().transpose()? else {
+                return Ok(false);
+            };
+            // A whole table may be one batch, and comes back as it was written.
+            (0..batch.num_rows()).step_by(rows).try_for_each(|start| {
+                writer.write(&batch.slice(start, rows.min(batch.num_rows() - start)))
+            })?;
+            Ok::<_, ArrowError>(true)
+        });
+        if !more.map_err(errors::arrow)? {
+            break;
+        }
+    }
+    let file = writer.into_inner().map_err(errors::arrow)?;
+    Ok(file.into_inner().map_err(|error| error.into_error())?)
+}

@@ -1,0 +1,102 @@
+"""Protects Ctrl-C: work stops soon, says KeyboardInterrupt, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PRELUDE = """
+import signal, sys, time
+import numpy as np, pyarrow as pa, tolerant
+signal.signal(signal.SIGINT, signal.default_int_handler)
+random = np.random.default_rng(0)
+"""
+
+SCRIPTS = {
+    # Rows in any order are tried in many ways: a minute's work.
+    "compress": """
+table = pa.table({f"c{i}": random.normal(size=1_000_000) for i in range(12)})
+print("go", flush=True)
+tolerant.compress(table, "out.parquet", row_order="any", effort="small")
+""",
+    "compress a stream": """
+def batches():
+    print("go", flush=True)
+    while True:
+        yield pa.record_batch({"x": random.normal(size=10_000)})
+tolerant.compress(batches(), "out.parquet")
+""",
+    "verify": """
+def batches():
+    print("go", flush=True)
+    while True:
+        yield pa.record_batch({"x": random.normal(size=100)})
+tolerant.compress(pa.table({"x": [1.0]}), "in.parquet")
+tolerant.verify(batches(), "in.parquet")
+""",
+    "batches": """
+tolerant.compress(pa.table({"x": random.normal(size=100_000)}), "in.parquet")
+print("go", flush=True)
+while True:
+    for batch in tolerant.batches("in.parquet", shuffle=True):
+        pass
+""",
+    "file": """
+tolerant.compress(pa.table({"x": random.normal(size=1_000_000)}), "in.parquet")
+file = tolerant.open("in.parquet")
+print("go", flush=True)
+while True:
+    file.read_range(0, file.size)
+""",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_ctrl_c_stops(name, tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + SCRIPTS[name]],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "go\n"
+    time.sleep(1.0)
+    start = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    try:
+        _, errors = child.communicate(timeout=30)
+    finally:
+        child.kill()
+    assert time.monotonic() - start < 10
+    assert errors.rstrip().endswith("KeyboardInterrupt"), errors
+    assert child.returncode in (-signal.SIGINT, 1, 130)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_stream_taken_by_others_stops(tmp_path):
+    script = """
+tolerant.compress(pa.table({"x": random.normal(size=500_000)}), "in.parquet")
+print("go", flush=True)
+try:
+    while True:
+        pa.table(tolerant.read("in.parquet"))
+except BaseException as error:
+    print(type(error).__name__, error)
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + script], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "go\n"
+    time.sleep(0.7)
+    child.send_signal(signal.SIGINT)
+    try:
+        said, _ = child.communicate(timeout=30)
+    finally:
+        child.kill()
+    # Arrow's streams have no KeyboardInterrupt; who takes one may word it otherwise.
+    assert "KeyboardInterrupt" in said
