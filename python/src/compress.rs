@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Serialize;
 use tolerant::codec::{Effort, ErrorBound};
-use tolerant::file::{FileLayout, RowOrder};
+use tolerant::file::{FileLayout, RowOrder, VectorRange};
 use tolerant::tools::ToolError;
 use tolerant::tools::compress::CompressOptions;
 use tolerant::tools::input::Input;
@@ -29,6 +29,8 @@ pub struct Options {
     effort: String,
     #[pyo3(item)]
     row_order: String,
+    #[pyo3(item)]
+    vector_range: String,
     #[pyo3(item)]
     row_id: Option<String>,
     #[pyo3(item)]
@@ -58,6 +60,11 @@ impl Options {
                 "keep" => RowOrder::Keep,
                 "any" => RowOrder::Any,
                 other => return Err(unknown("row_order", other, "keep or any")),
+            },
+            vector_range: match self.vector_range.as_str() {
+                "all" => VectorRange::All,
+                "dimension" => VectorRange::Dimension,
+                other => return Err(unknown("vector_range", other, "all or dimension")),
             },
             row_id: self.row_id,
             max_references: self.max_references,

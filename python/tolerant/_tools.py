@@ -22,6 +22,7 @@ def compress(
     layout: str = "packed",
     effort: str = "balanced",
     row_order: str = "keep",
+    vector_range: str = "all",
     row_id: str | None = None,
     max_references: int | None = None,
     block_rows: int | None = None,
@@ -45,6 +46,8 @@ def compress(
         ``rel:R``, ``rel:R@p1..p99``, ``abs:E``, ``pwrel:R``, ``psnr:D`` or ``exact``.
     layout: ``"packed"``, or ``"portable"`` for ordinary Parquet.
     effort: ``"fast"``, ``"balanced"`` or ``"small"``.
+    vector_range: what the range of a list column is taken over: ``"all"`` its values, or
+        ``"dimension"``, each dimension of lists of fixed size on its own.
     row_order: ``"keep"``, or ``"any"`` where the order of rows does not matter.
     row_id: the name of a last column to add, the position of each row in the data, from 0.
     max_references: the most other columns that the coding of one may refer to.
@@ -67,6 +70,7 @@ def compress(
         "layout": layout,
         "effort": effort,
         "row_order": row_order,
+        "vector_range": vector_range,
         "row_id": row_id,
         "max_references": max_references,
         "block_rows": block_rows,

@@ -36,7 +36,7 @@ impl LeafRange {
 pub(super) fn read(
     input: &Input,
     options: &CompressOptions,
-    progress: &(dyn Fn(u64) + Sync),
+    progress: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Vec<LeafRange>> {
     let leaves = wanted(input, options);
     if leaves.is_empty() {
@@ -46,7 +46,6 @@ pub(super) fn read(
     columns.dedup();
     let by_dimension = options.vector_range == VectorRange::Dimension;
     let found: Vec<Mutex<Vec<ValueRange>>> = leaves.iter().map(|_| Mutex::default()).collect();
-    let failed: Mutex<Option<FileError>> = Mutex::default();
     for_each_batch(input, &columns, |batch| {
         for (leaf, found) in leaves.iter().zip(&found) {
             // Columns are read in their order, which is that of the leaves.
@@ -57,23 +56,13 @@ pub(super) fn read(
             else {
                 continue;
             };
-            match ranges(leaf, array, by_dimension) {
-                Ok(ranges) => {
-                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    join(&mut found, ranges);
-                }
-                Err(error) => {
-                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                    failed.get_or_insert(error);
-                }
-            }
+            let ranges = ranges(leaf, array, by_dimension)
+                .map_err(|error| ToolError::file(&options.output, error))?;
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            join(&mut found, ranges);
         }
-        progress(batch.num_rows() as u64);
+        progress(batch.num_rows() as u64)
     })?;
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(error) = failed {
-        return Err(ToolError::file(&options.output, error));
-    }
     let found = found.into_iter();
     let found = found.map(|ranges| ranges.into_inner().unwrap_or_else(PoisonError::into_inner));
     let all = leaves.iter().zip(found).map(|(leaf, ranges)| LeafRange {
