@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the Python module (python/) and installs it into the environment of scripts/python_env.sh,
-# as `pip install ./python` does, but in the dev profile: it shares its dependencies with the tests.
+# as `pip install ./python` does, but in the dev profile. Its tests: target/venv/bin/python -m pytest python
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

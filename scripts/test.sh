@@ -10,9 +10,5 @@ if [ "${TOLERANT_SKIP_STRANGERS:-}" != 1 ]; then
 fi
 
 cargo test --workspace
-if [ "${TOLERANT_SKIP_STRANGERS:-}" != 1 ]; then
-    scripts/python_module.sh
-    "$TOLERANT_PYTHON" -m pytest python
-fi
 cargo build --no-default-features
 cargo test --no-default-features --lib

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::prelude::SessionContext;
 
 use crate::codec::{ErrorBound, ValueRange};
 use crate::file::{ColumnPromise, IndexColumn, Layout, PackedColumn, Promises, is_float};
@@ -100,6 +101,21 @@ impl FromStr for ColumnBound {
             }
         }
         Ok(bound)
+    }
+}
+
+/// A session that has this among its configuration's extensions tells the bounds of columns in the
+/// fields of its tables, from the moment it has: `tolerant_udfs::register_all` puts it there. It is not
+/// told unasked, because tools that are handed the results take an extension type for a type of its
+/// own.
+#[derive(Debug)]
+pub struct CarryBounds;
+
+impl CarryBounds {
+    /// Puts it there.
+    pub fn enable(ctx: &SessionContext) {
+        let state = ctx.state_ref();
+        state.write().config_mut().set_extension(Arc::new(Self));
     }
 }
 

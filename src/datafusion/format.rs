@@ -32,7 +32,7 @@ use parquet::arrow::parquet_to_arrow_schema;
 
 use crate::file::{Opened, Promises};
 
-use super::bounds::{self, FileBounds};
+use super::bounds::{self, CarryBounds, FileBounds};
 use super::cache::{self, OpenSlot};
 use super::sink::TolerantSink;
 use super::source::TolerantSource;
@@ -304,7 +304,10 @@ impl FileFormat for TolerantFormat {
             .into_iter()
             .map(|(_, schema, bounds)| (schema, bounds))
             .unzip();
-        let mut schema = bounds::attach(merge(schemas)?, &bounds);
+        let mut schema = merge(schemas)?;
+        if state.config().get_extension::<CarryBounds>().is_some() {
+            schema = bounds::attach(schema, &bounds);
+        }
         if self.parquet.binary_as_string() {
             schema = transform_binary_to_string(&schema);
         }

@@ -36,7 +36,7 @@ mod stores;
 mod tests;
 mod write_options;
 
-pub use bounds::{BOUNDED, ColumnBound};
+pub use bounds::{BOUNDED, CarryBounds, ColumnBound};
 pub use format::{TolerantFormat, TolerantFormatFactory};
 pub use reader::TolerantReaderFactory;
 pub use session::{register, session_config, session_context, session_context_with_config};

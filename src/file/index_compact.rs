@@ -39,7 +39,8 @@ fn part_of(error: f64, bound: f64) -> usize {
         .unwrap_or(PARTS as usize)
 }
 
-/// The quanta of a block's smallest and largest value, if both lie on its grid.
+/// The quanta of a block's smallest and largest value, if both lie on its grid, and not too far from
+/// where they are expected for a varint of 63 bits.
 pub(super) fn quanta(column: &PackedColumn, block: &Block) -> Option<(Grid, [i64; 2])> {
     let (min, max) = block.min_max?;
     let grid = block.grid?.grid()?;
@@ -47,7 +48,17 @@ pub(super) fn quanta(column: &PackedColumn, block: &Block) -> Option<(Grid, [i64
         let quantum = grid.nearest(column.element.float_of(bits)?);
         (grid.bits(column.element, quantum) == Some(bits)).then_some(quantum)
     };
-    Some((grid, [quantum(min)?, quantum(max)?]))
+    let quanta = [quantum(min)?, quantum(max)?];
+    let near = |(quantum, expected): (i64, i64)| {
+        let difference = quantum.checked_sub(expected);
+        difference.is_some_and(|difference| difference.unsigned_abs() < 1 << 61)
+    };
+    let expected = expected(column, grid);
+    quanta
+        .into_iter()
+        .zip(expected)
+        .all(near)
+        .then_some((grid, quanta))
 }
 
 /// Where the smallest and the largest value of a block may be expected.

@@ -238,8 +238,8 @@ async fn writing() {
     ctx.sql(insert).await.unwrap().collect().await.unwrap();
     assert_eq!(answer(&ctx, "SELECT id FROM parquet_t").await.len(), 1000);
 
-    let insert = insert.replace("parquet_t", "tolerant_t");
-    ctx.sql(&insert).await.unwrap().collect().await.unwrap();
+    let insert = "INSERT INTO tolerant_t SELECT * FROM parquet_t";
+    ctx.sql(insert).await.unwrap().collect().await.unwrap();
     assert_eq!(answer(&ctx, "SELECT id FROM tolerant_t").await.len(), 2000);
     // The name says which format.
     let copy = copy.replace("copy.parquet", "copy.tolerant");

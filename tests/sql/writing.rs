@@ -15,7 +15,7 @@ use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use tolerant::datafusion::{register, session_config, session_context};
+use tolerant::datafusion::{CarryBounds, register, session_config, session_context};
 use tolerant::file::VirtualFile;
 
 use crate::common::table;
@@ -210,7 +210,7 @@ async fn memory_is_kept_to() {
     let ctx =
         SessionContext::new_with_config_rt(session_config().with_target_partitions(2), runtime);
     register(&ctx);
-    let rows = 2_000_000;
+    let rows = 2_000_000i64;
     let copy = format!(
         "COPY (SELECT value, value * 0.25 AS x, sin(value) AS y FROM generate_series(1, {rows})) \
          TO '{}/' STORED AS TOLERANT",
@@ -254,6 +254,7 @@ async fn portable_and_in_any_order() {
 async fn copies_do_not_claim_the_bound() {
     let folder = tempfile::tempdir().unwrap();
     let ctx = session();
+    CarryBounds::enable(&ctx);
     let at = |name: &str| format!("'{}'", folder.path().join(name).display());
     run(
         &ctx,

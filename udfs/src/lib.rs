@@ -15,9 +15,12 @@ pub mod features;
 pub mod quality;
 
 use datafusion::prelude::SessionContext;
+use tolerant::datafusion::CarryBounds;
 
-/// Makes all functions of this crate known to a session.
+/// Makes all functions of this crate known to a session, and the bounds of columns known to the
+/// functions: those of tables that are created from now on.
 pub fn register_all(ctx: &SessionContext) {
+    CarryBounds::enable(ctx);
     let scalars = [
         bounds::error_bound(),
         bounds::value_range(),
