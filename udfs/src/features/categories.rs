@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 
 use super::{answer, vector_type};
 
-/// `one_hot(x, category, ...)`: a FixedSizeList<Float32> with one element for each category, 1 where x
+/// `one_hot(x, category, ...)`: a `FixedSizeList<Float32>` with one element for each category, 1 where x
 /// is that category and 0 elsewhere; all 0 where x is none of them, or null.
 pub fn one_hot() -> ScalarUDF {
     Categories::udf("one_hot", Code::OneHot)

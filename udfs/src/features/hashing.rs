@@ -18,7 +18,7 @@ use twox_hash::XxHash64;
 
 use super::{answer, at, float64s, size_argument, vector_type};
 
-/// `hash_features(width, a, b, ...)`: the hashing trick, a FixedSizeList<Float32> of `width` elements.
+/// `hash_features(width, a, b, ...)`: the hashing trick, a `FixedSizeList<Float32>` of `width` elements.
 /// Each argument adds to the element that its hash chooses: a number itself, a text (which is hashed
 /// with the argument's place) 1, each with the sign that the hash chooses. Nulls add nothing.
 ///

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 
 use super::{MAX_WIDTH, answer, as_float32s, at, float64s, size_argument, vector_type};
 
-/// `feature_vector(a, b, ...)`: the arguments one after another as a FixedSizeList<Float32>: numbers,
+/// `feature_vector(a, b, ...)`: the arguments one after another as a `FixedSizeList<Float32>`: numbers,
 /// booleans as 0 and 1, and fixed-size lists of numbers with all their elements. Null elements where
 /// they are null.
 pub fn feature_vector() -> ScalarUDF {
@@ -20,7 +20,7 @@ pub fn feature_vector() -> ScalarUDF {
 }
 
 /// `polynomial_terms(degree, a, b, ...)`: all products of the arguments with 1 to `degree` factors, as
-/// a FixedSizeList<Float32>: a, b, a², ab, b², and so on. A product is null where a factor is.
+/// a `FixedSizeList<Float32>`: a, b, a², ab, b², and so on. A product is null where a factor is.
 ///
 /// # Errors
 /// Of planning, for a degree that is no constant, and for more than 16,384 terms.
