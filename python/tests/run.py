@@ -40,8 +40,9 @@ def main() -> int:
     library, program, *arguments = sys.argv[1:]
     with tempfile.TemporaryDirectory() as site:
         lay_out(Path(site), library)
+        # Not from the folder in which Python starts: the package there lacks the library.
         return subprocess.run(
-            [sys.executable, "-B", "-m", "pytest", FOLDER, "-p", "no:cacheprovider", *arguments],
+            [sys.executable, "-BPm", "pytest", FOLDER, "-p", "no:cacheprovider", *arguments],
             env=os.environ | {"PYTHONPATH": site, "TOLERANT_PROGRAM": program},
             check=False,
         ).returncode
