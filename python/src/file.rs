@@ -143,6 +143,10 @@ impl ReadAt for Counted {
         self.source.len()
     }
 
+    fn first_read(&self) -> u64 {
+        self.source.first_read()
+    }
+
     fn read_at(&self, range: Range<u64>) -> io::Result<Bytes> {
         let bytes = self.source.read_at(range)?;
         self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);

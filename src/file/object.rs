@@ -48,15 +48,18 @@ impl ObjectReader {
     /// damaged one.
     pub async fn open(store: &dyn ObjectStore, object: &ObjectMeta) -> Result<Opened> {
         let len = object.size;
-        let mut start = len.saturating_sub(open::FIRST_READ);
+        let mut start = len;
+        let mut next = len.saturating_sub(open::FIRST_READ);
+        let mut tail = Bytes::new();
         let opened = loop {
-            let tail = store.get_range(&object.location, start..len).await?;
-            if tail.len() as u64 != len - start {
+            let read = store.get_range(&object.location, next..start).await?;
+            if read.len() as u64 != start - next {
                 break Err(FileError::corrupt("the file is shorter than it was"));
             }
+            (tail, start) = (open::joined(&read, &tail), next);
             match open::step(len, &tail) {
                 Ok(Step::Done(opened)) => break Ok(opened),
-                Ok(Step::ReadFrom(earlier)) if earlier < start => start = earlier,
+                Ok(Step::ReadFrom(earlier)) if earlier < start => next = earlier,
                 Ok(Step::ReadFrom(_)) => break Err(FileError::corrupt("the footer does not end")),
                 Err(error) => break Err(error),
             }

@@ -42,6 +42,14 @@ pub(super) enum Step {
     ReadFrom(u64),
 }
 
+/// What is read of a file's end in several pieces.
+pub(super) fn joined(earlier: &Bytes, tail: &Bytes) -> Bytes {
+    if tail.is_empty() {
+        return earlier.clone();
+    }
+    [earlier.as_ref(), tail.as_ref()].concat().into()
+}
+
 /// Opens a file of `len` bytes that ends in `tail`.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::{FileError, Result};
+use super::open::FIRST_READ;
 #[cfg(feature = "remote")]
 use super::{read_ahead::ReadAhead, remote};
 
@@ -26,6 +27,12 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] where the file ends before the range does.
     fn read_at(&self, range: Range<u64>) -> io::Result<Bytes>;
+
+    /// How many bytes of a file's end to read at first, to open it: more than it takes where asking
+    /// again takes long.
+    fn first_read(&self) -> u64 {
+        FIRST_READ
+    }
 
     /// The bytes of several ranges; at once where that is quicker.
     ///
@@ -77,6 +84,10 @@ impl ReadAt for Bytes {
 }
 
 impl ReadAt for File {
+    fn first_read(&self) -> u64 {
+        4 << 10
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }

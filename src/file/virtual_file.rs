@@ -107,14 +107,16 @@ impl VirtualFile {
 /// Reads the tail of a file, as much of it as it takes.
 pub(super) fn open_source(source: &dyn ReadAt) -> Result<Opened> {
     let len = source.len().map_err(FileError::io("reading"))?;
-    let mut start = len.saturating_sub(open::FIRST_READ);
+    let read = |range| source.read_at(range).map_err(FileError::io("reading"));
+    let mut start = len.saturating_sub(source.first_read());
+    let mut tail = read(start..len)?;
     loop {
-        let tail = source
-            .read_at(start..len)
-            .map_err(FileError::io("reading"))?;
         match open::step(len, &tail)? {
             Step::Done(opened) => return Ok(opened),
-            Step::ReadFrom(earlier) if earlier < start => start = earlier,
+            Step::ReadFrom(earlier) if earlier < start => {
+                tail = open::joined(&read(earlier..start)?, &tail);
+                start = earlier;
+            }
             Step::ReadFrom(_) => return Err(FileError::corrupt("the footer does not end")),
         }
     }
