@@ -59,7 +59,9 @@ pub fn cover<F: Float>(values: &[F], bound: f64) -> Option<Cover<F>> {
         let covered = bins.position(x.to_f64()).and_then(|bin| {
             let code = code_of_bin[bin];
             let y = found.representatives[code as usize];
-            Some((code, distance(*x, y, bound)?))
+            // Zeros stay zeros, whatever their cell.
+            let kept = x.to_f64() != 0.0 || y.to_f64() == 0.0;
+            Some((code, distance(*x, y, bound).filter(|_| kept)?))
         });
         let code = match covered {
             Some((code, distance)) => {
@@ -290,6 +292,10 @@ fn cells<F: Float>(bins: &Bins, bound: f64) -> Vec<(usize, usize)> {
 
 /// What is to stand for all numbers from `min` to `max`.
 fn representative<F: Float>(min: f64, max: f64, bound: f64) -> F {
+    // Even where one end is the bound itself, which `roundest` does not reach.
+    if min <= 0.0 && max >= 0.0 && min >= -bound && max <= bound {
+        return F::from_f64(0.0);
+    }
     roundest(max - bound, min + bound)
         .filter(|y| distance(F::from_f64(min), *y, bound).is_some())
         .filter(|y| distance(F::from_f64(max), *y, bound).is_some())

@@ -72,6 +72,14 @@ fn zeros_stay_zeros() {
 }
 
 #[test]
+fn zeros_stay_zeros_where_a_value_is_the_bound_itself() {
+    for values in [[0.0, 0.5, 0.25, 0.1], [-0.5, 0.0, -0.25, 0.0]] {
+        let cover = cover(&values, 0.5).unwrap();
+        assert_eq!(cover.values(), [0.0; 4], "{values:?}");
+    }
+}
+
+#[test]
 fn no_cover_where_it_would_be_too_large() {
     let values: Vec<f64> = (0..100_000).map(|i| f64::from(i) * 1.5).collect();
     assert_eq!(cover(&values, 0.5), None);

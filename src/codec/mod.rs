@@ -72,6 +72,8 @@ mod tests_bounds;
 #[cfg(test)]
 mod tests_follow;
 #[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
 mod tests_vector;
 mod transform;
 mod unpack;

@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 
 use super::ABSENT;
-use super::bits::Learning;
+use super::alphabet::Alphabet;
+use super::bits::{BitWriter, Learning, Number};
 use super::context::{Buckets, Context, Span};
 use super::effort::Effort;
+use super::histogram::{self, Models};
 use super::model::{self, Model};
 use super::payload::Cursor;
 
@@ -96,5 +98,42 @@ proptest! {
         context.fill(references, start, 3, &mut plain);
         let all: Vec<u16> = context.rows(references).iter().map(|row| row * 3).collect();
         prop_assert_eq!(&all[start..], &plain[..]);
+    }
+}
+
+/// Lanes have runs of symbols where contexts look at the symbol before, and there must be a symbol
+/// for each: a tiny block that claims more lanes than are usual for its size is refused, whatever
+/// follows.
+#[test]
+fn runs_of_tiny_blocks_in_several_lanes_are_refused() {
+    for slots in 0..=15u32 {
+        for n in (0..40).chain([8191]) {
+            let mut description = BitWriter::new(Learning::Quick);
+            // No references; contexts by the symbol before.
+            description.raw(0, 2);
+            let mut number = Number::NEW;
+            description.number(&mut number, 1);
+            let alphabet = Alphabet::Range { low: 0, count: 2 };
+            alphabet.write(&mut description);
+            description.raw(slots, 4);
+            // One table, of two symbols alike.
+            description.raw(0, 6);
+            let mut models = Models::NEW;
+            histogram::write(&[1, 1], None, &mut models, &mut description);
+            let description = description.finish();
+            let mut bytes = vec![description.len() as u8];
+            bytes.extend_from_slice(&description);
+            // States and words for any number of lanes.
+            bytes.resize(bytes.len() + 200, 1);
+            let mut values = vec![0; n];
+            let read = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[], &mut values);
+            let error = read.unwrap_err().to_string();
+            let usual = (9..=12).contains(&slots);
+            assert_eq!(
+                error.contains("model out of bounds"),
+                !usual,
+                "{slots} {n}: {error}"
+            );
+        }
     }
 }

@@ -138,7 +138,8 @@ pub(super) fn compress<T: Element>(values: &[T], delta: Delta, level: usize) -> 
     Some(out)
 }
 
-/// Reads a stream of `n` values and hands them to `sink` in order, in pieces.
+/// Reads a stream of `n` values and hands them to `sink` in order, in pieces of at most
+/// [`DECODE_CHUNK`].
 pub(super) fn read<T: Element>(
     cursor: &mut Cursor<'_>,
     n: usize,
@@ -159,7 +160,7 @@ pub(super) fn read<T: Element>(
         TAG_ZSTD | TAG_ZSTD_DELTA => {
             let mut values = vec![T::zeroed(); n];
             read_zstd(bytes, tag == TAG_ZSTD_DELTA, &mut values)?;
-            sink(&values);
+            values.chunks(DECODE_CHUNK).for_each(sink);
             Ok(())
         }
         TAG_PCO => decompress(bytes, n, |page| {

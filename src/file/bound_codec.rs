@@ -4,7 +4,7 @@
 use crate::codec::{ErrorBound, Percentile};
 
 use super::error::{FileError, Result};
-use super::index_codec::{Arrays, Input, cut};
+use super::index_arrays::{Arrays, Input, cut};
 
 /// The highest kind of format version 1.
 const LAST_OF_VERSION_1: u8 = 2;

@@ -15,7 +15,7 @@ use super::error::{FileError, Result};
 use super::index::{
     Block, BlockGrid, Index, IndexColumn, IndexLeaf, OrdinaryColumn, PackedColumn, PackedLeaf, Page,
 };
-use super::levels::{read_varint, write_varint};
+use super::index_arrays::{Arrays, Input, cut, sum};
 use super::nested::index_codec::{self as nested_codec, Kind};
 use super::nested::{Leaf, MAX_BLOCK_LEVELS};
 use super::{index_compact, schema_codec};
@@ -30,7 +30,7 @@ const SCHEMA_LIMIT: u64 = 64 << 20;
 
 /// The index as bytes.
 pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
-    let mut out = Arrays(Vec::new());
+    let mut out = Arrays::default();
     // No IPC message is empty.
     let simple = schema_codec::simple(&index.schema);
     let schema = match &simple {
@@ -38,7 +38,7 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
         None => schema_codec::to_ipc(&index.schema),
     };
     out.varints([schema.len(), index.block_rows]);
-    out.0.extend_from_slice(&simple.unwrap_or(schema));
+    out.bytes(simple.unwrap_or(schema));
 
     // Leaves of nested columns come behind the flat columns.
     let flat: Vec<&PackedColumn> = index.packed().map(|(_, column)| column).collect();
@@ -46,7 +46,7 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     nested_codec::encode_block_counts(&leaves, &mut out);
     let columns = leaves.iter().map(|leaf| &leaf.column);
     let packed: Vec<&PackedColumn> = flat.iter().copied().chain(columns).collect();
-    out.0.extend(
+    out.bytes(
         packed
             .iter()
             .map(|c| bound_codec::kind(c.bound) | u8::from(c.range_declared) << 4),
@@ -81,8 +81,7 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
         .flat_map(|c| c.blocks().map(|block| Statistics::of(c, block)))
         .collect();
     let tags = blocks.iter().zip(&statistics);
-    out.0
-        .extend(tags.map(|(b, kept)| b.kind as u8 | (*kept as u8) << 4));
+    out.bytes(tags.map(|(b, kept)| b.kind as u8 | (*kept as u8) << 4));
     out.varints(blocks.iter().map(|b| b.payload_len));
     out.varints(blocks.iter().map(|b| b.page_len - b.payload_len));
     out.varints(blocks.iter().map(|b| b.nulls));
@@ -111,7 +110,8 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     index_compact::encode(&packed, &mut out);
     nested_codec::encode_leaves(&leaves, &mut out);
 
-    zstd::bulk::compress(&out.0, ZSTD_LEVEL).map_err(FileError::io("compressing the block index"))
+    zstd::bulk::compress(&out.into_bytes(), ZSTD_LEVEL)
+        .map_err(FileError::io("compressing the block index"))
 }
 
 /// How the smallest and the largest value of a block are told.
@@ -192,7 +192,7 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
             "block index of {limit} bytes and more"
         )));
     }
-    let mut input = Input(&raw);
+    let mut input = Input::new(&raw);
 
     let [schema_len, block_rows] = input.varints(2)?[..] else {
         return Err(cut());
@@ -263,9 +263,7 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
     let packed_leaf_columns = packed.split_off(flat.len());
     let packed_leaves =
         nested_codec::decode_leaves(&mut input, &packed_leaves, packed_leaf_columns)?;
-    if !input.0.is_empty() {
-        return Err(cut());
-    }
+    input.finish()?;
     let flat_ordinary = kinds.iter().filter(|kind| matches!(kind, Kind::Ordinary));
     let ordinary_leaves = ordinary.split_off(flat_ordinary.count());
     let mut nested = nested_codec::nested_columns(&kinds, packed_leaves, ordinary_leaves)?;
@@ -477,79 +475,4 @@ fn decode_references(
         }
     }
     Ok(())
-}
-
-pub(super) fn cut() -> FileError {
-    FileError::corrupt("block index does not fit the table")
-}
-
-pub(super) fn sum(counts: &[usize]) -> Result<usize> {
-    counts
-        .iter()
-        .try_fold(0usize, |sum, n| sum.checked_add(*n))
-        .ok_or_else(cut)
-}
-
-/// Arrays of numbers, written one after another.
-pub(super) struct Arrays(Vec<u8>);
-
-impl Arrays {
-    pub(super) fn varints(&mut self, values: impl IntoIterator<Item = usize>) {
-        values
-            .into_iter()
-            .for_each(|value| write_varint(value as u64, &mut self.0));
-    }
-
-    pub(super) fn numbers(&mut self, values: impl IntoIterator<Item = u64>) {
-        values
-            .into_iter()
-            .for_each(|value| write_varint(value, &mut self.0));
-    }
-
-    /// 64-bit words, byte plane by byte plane: what they have in common lies together.
-    pub(super) fn words(&mut self, values: impl Iterator<Item = u64>) {
-        let values: Vec<u64> = values.collect();
-        for plane in 0..8 {
-            self.0
-                .extend(values.iter().map(|value| (value >> (8 * plane)) as u8));
-        }
-    }
-}
-
-/// The counterpart of [`Arrays`]. Lengths are checked against what is there before anything is
-/// allocated.
-pub(super) struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn bytes(&mut self, n: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(n).ok_or_else(cut)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    pub(super) fn varints(&mut self, n: usize) -> Result<Vec<usize>> {
-        if n > self.0.len() {
-            return Err(cut());
-        }
-        (0..n)
-            .map(|_| usize::try_from(read_varint(&mut self.0)?).map_err(|_| cut()))
-            .collect()
-    }
-
-    pub(super) fn numbers(&mut self, n: usize) -> Result<Vec<u64>> {
-        if n > self.0.len() {
-            return Err(cut());
-        }
-        (0..n).map(|_| read_varint(&mut self.0)).collect()
-    }
-
-    pub(super) fn words(&mut self, n: usize) -> Result<Vec<u64>> {
-        let planes = self.bytes(n.checked_mul(8).ok_or_else(cut)?)?;
-        let word = |i| {
-            (0..8).fold(0, |word, plane| {
-                word | u64::from(planes[plane * n + i]) << (8 * plane)
-            })
-        };
-        Ok((0..n).map(word).collect())
-    }
 }

@@ -5,7 +5,7 @@ use crate::codec::Grid;
 
 use super::error::Result;
 use super::index::{Block, BlockGrid, PackedColumn};
-use super::index_codec::{Arrays, Input, cut};
+use super::index_arrays::{Arrays, Input, cut};
 
 /// Parts of the bound that errors are told in.
 const PARTS: f64 = 255.0;

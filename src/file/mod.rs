@@ -12,6 +12,7 @@ mod column;
 mod error;
 mod footer;
 mod index;
+mod index_arrays;
 mod index_codec;
 mod index_compact;
 mod layout;

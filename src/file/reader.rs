@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions, RecordBatchReader};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -44,11 +44,34 @@ pub struct ReaderBuilder {
     columns: Option<Vec<usize>>,
     row_groups: Option<Vec<usize>>,
     rows: Option<Range<u64>>,
-    batch_size: usize,
+    batch_size: Option<usize>,
 }
 
 /// Rows of a batch unless told otherwise.
 const BATCH_SIZE: usize = 8192;
+
+/// Values that the vectors of a batch hold unless told otherwise. Those of nulls take memory too, but
+/// no bytes of a file: a small one could ask for any amount of it.
+const BATCH_VALUES: usize = 1 << 25;
+
+/// Rows of a batch of `schema` unless told otherwise.
+fn batch_rows(schema: &Schema) -> usize {
+    fn values(data_type: &DataType) -> usize {
+        match data_type {
+            DataType::FixedSizeList(item, size) => usize::try_from(*size)
+                .unwrap_or(0)
+                .saturating_mul(values(item.data_type())),
+            DataType::Struct(fields) => fields
+                .iter()
+                .map(|field| values(field.data_type()))
+                .fold(0, usize::saturating_add),
+            _ => 1,
+        }
+    }
+    let fields = schema.fields().iter();
+    let most = fields.map(|field| values(field.data_type())).max();
+    (BATCH_VALUES / most.unwrap_or(1).max(1)).clamp(1, BATCH_SIZE)
+}
 
 impl ReaderBuilder {
     /// Opens a packed or an ordinary Parquet file, by path or, with the feature `remote`, by URL.
@@ -88,7 +111,7 @@ impl ReaderBuilder {
             columns: None,
             row_groups: None,
             rows: None,
-            batch_size: BATCH_SIZE,
+            batch_size: None,
         })
     }
 
@@ -153,9 +176,9 @@ impl ReaderBuilder {
         self
     }
 
-    /// Rows of a batch: 8,192 unless given.
+    /// Rows of a batch: 8,192 unless given, fewer of very long vectors.
     pub fn with_batch_size(mut self, rows: usize) -> Self {
-        self.batch_size = rows;
+        self.batch_size = Some(rows);
         self
     }
 
@@ -172,11 +195,12 @@ impl ReaderBuilder {
             .columns
             .unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&columns)?);
+        let batch_size = self.batch_size.unwrap_or_else(|| batch_rows(&schema));
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), columns);
         let mut builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.source, self.metadata)
                 .with_projection(mask)
-                .with_batch_size(self.batch_size);
+                .with_batch_size(batch_size);
         if let Some(row_groups) = self.row_groups {
             builder = builder.with_row_groups(row_groups);
         }

@@ -10,7 +10,8 @@ use crate::file::error::Result;
 use crate::file::index::{
     Block, Dimension, IndexLeaf, NestedColumn, OrdinaryColumn, PackedColumn, PackedLeaf,
 };
-use crate::file::index_codec::{Arrays, Input, cut, implied_bound, sum};
+use crate::file::index_arrays::{Arrays, Input, cut, sum};
+use crate::file::index_codec::implied_bound;
 
 /// The first format version in which leaves of nested columns are packed.
 pub(in crate::file) const FIRST_VERSION: u8 = 3;

@@ -102,7 +102,10 @@ pub(in crate::file) fn uncompressed_len(leaf: &Leaf, shape: &PageShape, block: &
 pub(in crate::file) fn is_plausible(leaf: &Leaf, shape: &PageShape, block: &Block) -> bool {
     let most = levels::most_bytes(shape.levels, leaf.max_rep)
         + levels::most_bytes(shape.levels, leaf.max_def + 1);
-    let widest = shape.levels.saturating_mul(16).saturating_add(1 << 16);
+    // A dimension's payload may be of a single value, and has a head all the same.
+    let heads = leaf.dimensions().saturating_mul(64);
+    let widest = shape.levels.saturating_mul(16).saturating_add(heads);
+    let widest = widest.saturating_add(1 << 16);
     shape.levels <= MAX_BLOCK_LEVELS
         && (1..=shape.levels).contains(&shape.rows)
         && (leaf.is_repeated() || shape.rows == shape.levels)

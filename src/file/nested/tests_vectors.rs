@@ -51,6 +51,44 @@ fn ranges(batch: &RecordBatch, size: usize) -> Vec<ValueRange> {
     ranges
 }
 
+/// Each dimension has a payload with a head of its own, which takes more than the value in it.
+#[test]
+fn a_single_vector_of_very_many_dimensions() {
+    let size = 70_000;
+    let bits = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2;
+    let items = Float64Array::from_iter_values((0..size).map(|i| f64::from_bits(bits(i))));
+    let item = Arc::new(Field::new("item", DataType::Float64, false));
+    let array = FixedSizeListArray::new(item, size as i32, Arc::new(items), None);
+    let field = Field::new("emb", array.data_type().clone(), false);
+    let schema = Arc::new(Schema::new(vec![field]));
+    let batch = RecordBatch::try_new(schema, vec![Arc::new(array)]).unwrap();
+    let options = WriterOptions::new().with_vector_range(VectorRange::Dimension);
+    let (bytes, _) = pack(&batch, options);
+    // Of a single value the range is nothing: all are kept as they are.
+    assert!(read(&bytes) == batch);
+}
+
+/// Vectors that are null take no bytes in a file, but memory when they are read.
+#[test]
+fn long_vectors_are_read_in_small_batches() {
+    let (size, rows) = (1 << 23, 9);
+    let item = Arc::new(Field::new("item", DataType::Float32, true));
+    let data_type = DataType::FixedSizeList(Arc::clone(&item), size);
+    let vectors = new_null_array(&data_type, 1);
+    let schema = Arc::new(Schema::new(vec![Field::new("emb", data_type, true)]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![vectors]).unwrap();
+    let mut writer = Writer::try_new(Vec::new(), schema, WriterOptions::new()).unwrap();
+    (0..rows).for_each(|_| writer.write(&batch).unwrap());
+    let (bytes, _) = writer.close().unwrap();
+    let reader = ReaderBuilder::new(Arc::new(bytes::Bytes::from(bytes))).unwrap();
+    let rows_of = reader.build().unwrap().map(|batch| {
+        let batch = batch.unwrap();
+        assert_eq!(batch.column(0).null_count(), batch.num_rows());
+        batch.num_rows()
+    });
+    assert_eq!(rows_of.collect::<Vec<_>>(), [4, 4, 1]);
+}
+
 #[test]
 fn ranges_by_dimension() {
     let batch = vectors(3000, 6);

@@ -15,6 +15,7 @@ mod tests;
 #[cfg(test)]
 mod tests_row_order;
 mod writer;
+mod writing;
 
 pub(super) use promises::without_promises;
 pub use promises::{ColumnPromise, Promises};

@@ -8,25 +8,25 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use parquet::arrow::{
     ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema, parquet_to_arrow_schema,
 };
-use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
-use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
+use parquet::file::metadata::{KeyValue, RowGroupMetaData};
+use parquet::schema::types::SchemaDescPtr;
 use rayon::prelude::*;
 
-use crate::codec::{ErrorBound, ValueRange, absolute_bound};
+use crate::codec::ErrorBound;
 
-use super::super::best_encoding::{Paging, smallest_chunks};
 use super::super::check::{check_batch, check_columns};
 use super::super::column::{is_float, raw_bytes};
 use super::super::error::{FileError, Result};
 use super::super::footer;
 use super::super::options::{FileLayout, ROW_GROUP_BYTES, RowOrder, WriterOptions};
 use super::super::order::{MAX_SORTED_BY, OrderMethod, Ordering, best_by_column, permuted};
-use super::super::packed::{concatenated, finite_range};
+use super::super::packed::concatenated;
 use super::super::report::{ColumnReport, WriteReport};
 use super::super::row_id;
 use super::chunk::trial_bytes;
-use super::column::{ROWS_WORTH_STATISTICS, float_chunk, snapped};
-use super::promises::{ColumnPromise, Promises, not_promised};
+use super::column::snapped;
+use super::promises::{Promises, not_promised};
+use super::writing::{Chunks, Column};
 
 /// What every portable file's `created_by` starts with.
 const CREATED_BY: &str = "tolerant-portable version";
@@ -76,32 +76,6 @@ pub struct PortableWriter<W: Write + Send> {
     ordering: Option<Ordering>,
     /// Whether the last column is the rows' positions, which batches come without.
     numbered: bool,
-}
-
-/// One top-level column on its way to the file.
-struct Column {
-    field: FieldRef,
-    leaves: Vec<ColumnDescPtr>,
-    /// None for columns that take no bound.
-    promise: Option<ColumnPromise>,
-    /// Of the finite values seen.
-    range: ValueRange,
-    max_error: f64,
-    outliers: u64,
-    nulls: u64,
-    raw_bytes: u64,
-    written_bytes: u64,
-}
-
-/// A column of one row group: the chunks of its leaves, without gaps.
-struct Chunks {
-    bytes: Vec<u8>,
-    /// Offsets count from the start of `bytes`.
-    metadata: Vec<ColumnChunkMetaData>,
-    max_error: f64,
-    outliers: u64,
-    /// A float column's values as stored, where asked for.
-    stored: Option<ArrayRef>,
 }
 
 impl<W: Write + Send> PortableWriter<W> {
@@ -398,116 +372,4 @@ impl<W: Write + Send> PortableWriter<W> {
         ordering.note_stored(rows, |column| Ok(ArrayRef::clone(&arrays[column])))?;
         Ok(kept)
     }
-}
-
-impl Column {
-    fn new(field: &FieldRef, options: &WriterOptions) -> Self {
-        let promise = is_float(field.data_type()).then(|| {
-            let declared = options.range_of(field.name());
-            ColumnPromise {
-                bound: options
-                    .bound_of(field.name())
-                    .unwrap_or(options.default_bound()),
-                range_declared: declared.is_some(),
-                ranges: declared.into_iter().collect(),
-            }
-        });
-        Self {
-            field: Arc::clone(field),
-            leaves: Vec::new(),
-            promise,
-            range: ValueRange::EMPTY,
-            max_error: 0.0,
-            outliers: 0,
-            nulls: 0,
-            raw_bytes: 0,
-            written_bytes: 0,
-        }
-    }
-
-    /// Takes note of a row group's values; returns the absolute bound in force for them.
-    fn note(&mut self, array: &ArrayRef) -> f64 {
-        self.raw_bytes += raw_bytes(array);
-        self.nulls += array.null_count() as u64;
-        let Some(promise) = &mut self.promise else {
-            return 0.0;
-        };
-        let range = finite_range(array);
-        self.range = self.range.union(&range);
-        absolute_bound(promise.bound, promise.add(range))
-    }
-
-    fn encode(&self, array: &ArrayRef, abs_bound: f64, give_stored: bool) -> Result<Chunks> {
-        let (Some(_), [leaf]) = (&self.promise, &self.leaves[..]) else {
-            return ordinary(&self.field, array);
-        };
-        let chunk = float_chunk(leaf, array, abs_bound, give_stored)?;
-        Ok(Chunks {
-            bytes: chunk.bytes,
-            metadata: vec![chunk.metadata],
-            max_error: chunk.max_error,
-            outliers: chunk.outliers,
-            stored: chunk.stored,
-        })
-    }
-
-    /// Takes note of the chunks that are written.
-    fn note_chunks(&mut self, chunks: &Chunks) {
-        self.max_error = self.max_error.max(chunks.max_error);
-        self.outliers += chunks.outliers;
-        self.written_bytes += chunks.bytes.len() as u64;
-    }
-
-    fn report(&self, position: usize, rows: u64) -> ColumnReport {
-        let bounds = self
-            .promise
-            .iter()
-            .filter(|promise| !promise.bound.is_exact());
-        let abs_bound = bounds
-            .flat_map(|promise| (0..promise.ranges.len()).map(|i| promise.abs_bound(i)))
-            .reduce(f64::max);
-        let promise = self.promise.as_ref();
-        ColumnReport {
-            column: position,
-            name: self.field.name().clone(),
-            data_type: self.field.data_type().clone(),
-            bound: promise.map(|promise| promise.bound),
-            abs_bound,
-            range: self.range,
-            range_declared: promise.is_none_or(|promise| {
-                promise.range_declared || !matches!(promise.bound, ErrorBound::Rel(_))
-            }),
-            dimensions: 0,
-            max_error: self.max_error,
-            outliers: self.outliers,
-            nulls: self.nulls,
-            values: rows - self.nulls,
-            raw_bytes: self.raw_bytes,
-            packed_bytes: self.written_bytes,
-        }
-    }
-}
-
-/// A column that Parquet has better encodings for than floats have.
-fn ordinary(field: &FieldRef, array: &ArrayRef) -> Result<Chunks> {
-    let chunks = smallest_chunks(field, std::slice::from_ref(array), Paging::Few)?;
-    let metadata = chunks.leaves.iter().map(|leaf| {
-        let builder = leaf.metadata.clone().into_builder();
-        let mut builder = builder
-            .clear_page_encoding_stats()
-            .set_unencoded_byte_array_data_bytes(None)
-            .set_definition_level_histogram(None)
-            .set_repetition_level_histogram(None);
-        if array.len() < ROWS_WORTH_STATISTICS {
-            builder = builder.clear_statistics();
-        }
-        builder.build()
-    });
-    Ok(Chunks {
-        metadata: metadata.collect::<Result<_, _>>()?,
-        bytes: chunks.bytes.to_vec(),
-        max_error: 0.0,
-        outliers: 0,
-        stored: None,
-    })
 }
