@@ -8,6 +8,7 @@
 //! - [`datafusion`]: SQL over packed and ordinary Parquet files.
 //! - [`tools`]: compress, verify, inspect, query, decompress, as functions.
 //! - [`serve`]: an HTTP and a Flight SQL server of a folder of files.
+//! - [`tune`]: how much error a model bears, and the bounds for it.
 //! - [`cli`]: the `tolerant` binary's arguments and output.
 
 pub mod codec;
@@ -22,6 +23,8 @@ pub mod file;
 pub mod serve;
 #[cfg(feature = "cli")]
 pub mod tools;
+#[cfg(feature = "tune")]
+pub mod tune;
 
 pub use codec::ErrorBound;
 
