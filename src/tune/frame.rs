@@ -27,11 +27,14 @@ impl Frame {
 
     /// The rows at these positions, in this order.
     pub fn take(&self, rows: &[usize]) -> Self {
-        let take = |values: &Vec<f64>| rows.iter().filter_map(|row| values.get(*row)).copied();
+        let take = |values: &Vec<f64>| -> Vec<f64> {
+            let taken = rows.iter().filter_map(|row| values.get(*row));
+            taken.copied().collect()
+        };
         Self {
             names: self.names.clone(),
-            columns: self.columns.iter().map(|c| take(c).collect()).collect(),
-            target: take(&self.target).collect(),
+            columns: self.columns.iter().map(take).collect(),
+            target: take(&self.target),
         }
     }
 }
