@@ -164,7 +164,7 @@ fn a_class_that_training_did_not_see_is_wrong() {
 }
 
 #[test]
-fn losing_columns_never_explains_more() {
+fn lost_columns_count_as_not_explained() {
     let mut rng = Rng::with_seed(1);
     let mut noise = |rows: usize| -> Vec<Vec<f64>> {
         (0..6)
@@ -173,21 +173,13 @@ fn losing_columns_never_explains_more() {
     };
     let (columns, holdout) = (noise(500), frame(noise(300), Vec::new()));
     for model in [Model::KMeans, Model::Pca] {
-        let mut last = f64::INFINITY;
-        for lost in [0, 3, 6] {
+        for (lost, most) in [(3, 0.5), (5, 1.0 / 6.0), (6, 0.0)] {
             let mut columns = columns.clone();
-            columns[..lost]
-                .iter_mut()
-                .for_each(|column| column.fill(0.5));
+            columns[..lost].iter_mut().for_each(|c| c.fill(0.5));
             let train = frame(columns, Vec::new());
             let found = score(&model, Task::Clustering, &train, &holdout, 1).unwrap();
-            assert!(
-                found.value <= last + 0.01,
-                "{model:?}, {lost} lost: {found:?}"
-            );
-            last = found.value;
+            assert!(found.value <= most, "{model:?}, {lost} lost: {found:?}");
         }
-        assert!(last <= 0.0, "{model:?}: {last}");
     }
 }
 
