@@ -28,8 +28,8 @@ impl Frame {
     /// The rows at these positions, in this order.
     pub fn take(&self, rows: &[usize]) -> Self {
         let take = |values: &Vec<f64>| -> Vec<f64> {
-            let taken = rows.iter().filter_map(|row| values.get(*row));
-            taken.copied().collect()
+            let rows = rows.iter().filter_map(|row| values.get(*row));
+            rows.copied().collect()
         };
         Self {
             names: self.names.clone(),
