@@ -54,6 +54,7 @@ mod hash;
 mod journal;
 mod ladder;
 mod method;
+pub mod models;
 mod noise;
 mod options;
 mod report;
