@@ -9,7 +9,6 @@
 //! - [`tools`]: compress, verify, inspect, query, decompress, as functions.
 //! - [`tune`]: how much error a model bears, and the bounds for it.
 //! - [`serve`]: an HTTP and a Flight SQL server of a folder of files.
-//! - [`tune`]: how much error a model bears, and the bounds for it.
 //! - [`cli`]: the `tolerant` binary's arguments and output.
 
 pub mod codec;

@@ -100,9 +100,9 @@ impl Config {
     /// Says in which line what is wrong.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| {
-                text[..span.start.min(text.len())].lines().count().max(1)
-            });
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.bytes().take(start).filter(|byte| *byte == b'\n');
+            let line = before.count() + 1;
             TuneError::BadFile(format!("line {line}: {}", error.message()))
         })?;
         if config.version != VERSION {

@@ -269,6 +269,7 @@ mod tests {
                 .add_outcome(&training(seed), &Outcome::of("R2", 1.0))
                 .unwrap();
         }
+        drop(journal);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
         let journal = Journal::open(&path, "x").unwrap();
@@ -277,8 +278,18 @@ mod tests {
         journal
             .add_outcome(&training(2), &Outcome::of("R2", 1.0))
             .unwrap();
+        drop(journal);
         let journal = Journal::open(&path, "x").unwrap();
         assert!(journal.outcome(&training(2)).is_some());
+    }
+
+    #[test]
+    fn one_search_at_a_time_uses_a_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let _first = Journal::open(&path, "x").unwrap();
+        let error = Journal::open(&path, "x").err().unwrap();
+        assert!(error.to_string().contains("another search"), "{error}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::encoder::Encoder;
 use super::error::Result;
 use super::frame::Frame;
 use super::method::Task;
+use super::models::{self, Model};
 
 /// What is trained.
 #[derive(Clone)]
@@ -29,6 +30,23 @@ pub struct ModelFunction {
     /// What reports call it; models of one name must give the same scores.
     pub name: String,
     pub score: ScoreFunction,
+}
+
+impl ModelFunction {
+    /// A built-in model.
+    pub fn built_in(model: Model) -> Self {
+        Self {
+            name: model.name().to_owned(),
+            score: Arc::new(move |task, train, holdout, seed| {
+                let score = models::score(&model, task, train, holdout, seed);
+                let score = score.map_err(|error| error.to_string())?;
+                Ok(Metric {
+                    name: score.metric.to_owned(),
+                    value: score.value,
+                })
+            }),
+        }
+    }
 }
 
 /// Trains on the first frame, scores on the second, for a seed. What it says is random must depend on the
