@@ -7,6 +7,7 @@
 //! - [`mod@file`]: packed files: writer, block index, checksums, the virtual file, Arrow reader.
 //! - [`datafusion`]: SQL over packed and ordinary Parquet files.
 //! - [`tools`]: compress, verify, inspect, query, decompress, as functions.
+//! - [`tune`]: how much error a model bears, and the bounds for it.
 //! - [`serve`]: an HTTP and a Flight SQL server of a folder of files.
 //! - [`cli`]: the `tolerant` binary's arguments and output.
 
@@ -22,6 +23,8 @@ pub mod file;
 pub mod serve;
 #[cfg(feature = "cli")]
 pub mod tools;
+#[cfg(feature = "tune")]
+pub mod tune;
 
 pub use codec::ErrorBound;
 

@@ -1,0 +1,212 @@
+//! The search: methods, one bound for all columns, then a bound for each column.
+//!
+//! Every step is a batch of candidates that is fixed before any of them is evaluated, and what follows
+//! depends on their results only: not on threads, times or interruptions. Sizes are of files really written,
+//! losses of models really trained, on the training part, scored on the validation part.
+
+mod columns;
+mod confirm;
+mod methods;
+mod prior;
+mod uniform;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::candidate::{Bounds, Candidate};
+use super::error::Result;
+use super::harness::{Evaluation, Harness};
+use super::noise::{Baseline, Loss};
+use super::trainer::{Outcome, Part};
+use super::watch::{Phase, Progress};
+
+pub(super) use prior::mutual_information;
+
+/// How long a search may go on. It ends by itself when nothing is to be gained any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Budget {
+    /// Configurations that are tried. The same report whenever and wherever it runs.
+    Evaluations(usize),
+    /// Time until the last batch begins; time of interrupted runs counts. What was tried by then depends on
+    /// the machine.
+    #[serde(serialize_with = "seconds")]
+    Time(Duration),
+}
+
+fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_secs_f64())
+}
+
+/// A candidate and what came of it.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    pub candidate: Candidate,
+    /// Of the reduced training part; why it could not be reduced.
+    pub made: Result<(u64, u64), String>,
+    /// One for each seed that it was trained with.
+    pub outcomes: Vec<Outcome>,
+    /// None where anything failed.
+    pub loss: Option<Loss>,
+}
+
+impl Point {
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.made.as_ref().ok().map(|(bytes, _)| *bytes)
+    }
+
+    /// Why there is no loss.
+    pub(super) fn failure(&self) -> Option<&str> {
+        match &self.made {
+            Err(why) => Some(why),
+            Ok(_) => self.outcomes.iter().find_map(|outcome| match outcome {
+                Outcome::Failed(why) => Some(why.as_str()),
+                Outcome::Scored { .. } => None,
+            }),
+        }
+    }
+}
+
+pub(super) struct Search<'a> {
+    pub harness: &'a Harness<'a>,
+    /// On the validation part.
+    pub baseline: Baseline,
+    /// All seeds, and how many of them the search uses.
+    pub seeds: Vec<u64>,
+    pub search_seeds: usize,
+    /// The loss that the search aims at.
+    pub target: f64,
+    /// Bits that each lossy column tells about the target.
+    pub prior: Vec<f64>,
+    /// Raw bytes of float columns: what ratios count from.
+    pub raw_bytes: u64,
+    /// Whether rows may be dropped too.
+    pub sample_rows: bool,
+    pub budget: Budget,
+    pub started: Instant,
+    pub points: Vec<Point>,
+    pub known: HashMap<Candidate, usize>,
+    /// Whether the budget ended the search.
+    pub exhausted: bool,
+}
+
+impl Search<'_> {
+    /// Tries all of it, in order: the point of each candidate, or None where the budget was at its end.
+    fn try_all(&mut self, phase: Phase, candidates: &[Candidate]) -> Result<Vec<Option<usize>>> {
+        self.tell(phase);
+        let mut fresh: Vec<Candidate> = Vec::new();
+        for candidate in candidates {
+            if !self.known.contains_key(candidate) && !fresh.contains(candidate) {
+                fresh.push(candidate.clone());
+            }
+        }
+        let affordable = match self.budget {
+            Budget::Evaluations(most) => most.saturating_sub(self.points.len()),
+            Budget::Time(most) if self.elapsed() >= most => 0,
+            Budget::Time(_) => usize::MAX,
+        };
+        if fresh.len() > affordable {
+            fresh.truncate(affordable);
+            self.exhausted = true;
+        }
+        let seeds = &self.seeds[..self.search_seeds];
+        let results = self.harness.evaluate(&fresh, Part::Validation, seeds)?;
+        for (candidate, Evaluation { made, outcomes }) in fresh.into_iter().zip(results) {
+            self.known.insert(candidate.clone(), self.points.len());
+            self.points.push(Point {
+                loss: self.baseline.loss(&outcomes),
+                candidate,
+                made,
+                outcomes,
+            });
+        }
+        self.harness
+            .journal
+            .ran(self.started.elapsed().as_secs_f64())?;
+        self.tell(phase);
+        Ok(candidates
+            .iter()
+            .map(|candidate| self.known.get(candidate).copied())
+            .collect())
+    }
+
+    /// Trains the points at `positions` with all seeds.
+    fn train_fully(&mut self, phase: Phase, positions: &[usize]) -> Result<()> {
+        self.tell(phase);
+        let candidates: Vec<Candidate> = positions
+            .iter()
+            .map(|position| self.points[*position].candidate.clone())
+            .collect();
+        let results = self
+            .harness
+            .evaluate(&candidates, Part::Validation, &self.seeds)?;
+        for (position, result) in positions.iter().zip(results) {
+            let point = &mut self.points[*position];
+            point.loss = self.baseline.loss(&result.outcomes);
+            point.outcomes = result.outcomes;
+        }
+        Ok(())
+    }
+
+    fn elapsed(&self) -> Duration {
+        let earlier = Duration::try_from_secs_f64(self.harness.journal.seconds());
+        self.started.elapsed() + earlier.unwrap_or_default()
+    }
+
+    /// Size and loss of a point, if it has both.
+    fn figures(&self, position: usize) -> Option<(u64, f64)> {
+        let point = &self.points[position];
+        Some((point.bytes()?, point.loss?.mean))
+    }
+
+    /// Whether a point keeps the loss aimed at.
+    fn is_good(&self, position: usize) -> bool {
+        self.figures(position)
+            .is_some_and(|(_, loss)| loss <= self.target)
+    }
+
+    /// The smallest of the search's own points that keeps the loss.
+    fn best(&self) -> Option<usize> {
+        (0..self.points.len())
+            .filter(|position| matches!(self.points[*position].candidate, Candidate::Bounds(_)))
+            .filter(|position| self.is_good(*position))
+            .min_by_key(|position| (self.points[*position].bytes(), *position))
+    }
+
+    /// The bounds of a point of the search's own.
+    fn bounds(&self, position: usize) -> Option<&Bounds> {
+        match &self.points[position].candidate {
+            Candidate::Bounds(bounds) => Some(bounds),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tell(&self, phase: Phase) {
+        let best = self.best().and_then(|position| self.figures(position));
+        (self.harness.watch.progress)(&Progress {
+            phase,
+            tried: self.points.len(),
+            budget: match self.budget {
+                Budget::Evaluations(most) => Some(most),
+                Budget::Time(_) => None,
+            },
+            best: best.map(|(bytes, loss)| (self.raw_bytes as f64 / bytes.max(1) as f64, loss)),
+        });
+    }
+
+    /// All of the search.
+    ///
+    /// # Errors
+    /// When stopped, or when the journal cannot be written.
+    pub(super) fn run(&mut self) -> Result<()> {
+        self.try_all(Phase::Baseline, &[Candidate::Original])?;
+        self.methods()?;
+        if !self.harness.lossy.is_empty() {
+            self.uniform()?;
+            self.by_prior()?;
+            self.sensitivity()?;
+            self.columns()?;
+        }
+        Ok(())
+    }
+}
