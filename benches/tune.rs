@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::parse(&option("--model").unwrap_or_else(|| "trees".into()))?;
     let training = Training::Function(ModelFunction::built_in(model));
     let methods: Vec<Box<dyn Reduction>> = if arguments.iter().any(|a| a == "--methods") {
-        Vec::new()
+        tolerant::tune::methods::all()
     } else {
         Vec::new()
     };

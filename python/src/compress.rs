@@ -70,6 +70,7 @@ impl Options {
             max_references: self.max_references,
             block_rows: self.block_rows,
             row_group_rows: self.row_group_rows,
+            keep_rows: None,
         })
     }
 }

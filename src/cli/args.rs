@@ -34,6 +34,8 @@ pub enum Command {
     Inspect(Inspect),
     Query(Query),
     Decompress(Decompress),
+    #[cfg(feature = "tune")]
+    Tune(super::tune_args::Tune),
     #[cfg(feature = "serve")]
     Serve(Serve),
 }
@@ -75,16 +77,17 @@ pub struct Compress {
     #[arg(long = "column", value_name = "NAME=BOUND", value_parser = column)]
     pub columns: Vec<(String, ErrorBound)>,
     /// How hard to try: fast is for the highest decode speed, small for the smallest file
-    #[arg(long, value_enum, default_value = "balanced")]
-    pub effort: Effort,
+    /// [default: balanced]
+    #[arg(long, value_enum)]
+    pub effort: Option<Effort>,
     /// The most other columns that the coding of a column may refer to; 0 codes each for itself, so
     /// that reading one never reads others
     #[arg(long, value_name = "N")]
     pub max_references: Option<usize>,
     /// The kind of file: packed is smallest and needs Tolerant to be read; portable is ordinary
-    /// Parquet, which anything reads
-    #[arg(long, value_enum, default_value = "packed")]
-    pub layout: Layout,
+    /// Parquet, which anything reads [default: packed]
+    #[arg(long, value_enum)]
+    pub layout: Option<Layout>,
     /// Rows of a block: what is coded together, and the least that a reader decodes
     #[arg(long, value_name = "N")]
     pub block_rows: Option<usize>,
@@ -92,8 +95,9 @@ pub struct Compress {
     #[arg(long, value_name = "N")]
     pub row_group_rows: Option<usize>,
     /// Whether rows keep their order, or each row group may store them in the order that is smallest
-    #[arg(long, value_enum, value_name = "ORDER", default_value = "keep")]
-    pub row_order: RowOrder,
+    /// [default: keep]
+    #[arg(long, value_enum, value_name = "ORDER")]
+    pub row_order: Option<RowOrder>,
     /// What a vector's bound is relative to: the range of all of its values, or that of each
     /// dimension (of lists of fixed size; other lists have none)
     #[arg(long, value_enum, value_name = "RANGE", default_value = "all")]
@@ -101,6 +105,17 @@ pub struct Compress {
     /// Add a last column of this name: each row's position in the input, counted from 0
     #[arg(long, value_name = "NAME")]
     pub row_id: Option<String>,
+    /// A file that says all this, as `tolerant tune` writes it; flags go before it
+    #[cfg(feature = "tune")]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What the configuration says and flags do not.
+    #[cfg(feature = "tune")]
+    #[arg(skip)]
+    pub configured_bound: Option<ErrorBound>,
+    #[cfg(feature = "tune")]
+    #[arg(skip)]
+    pub keep_rows: Option<f64>,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
@@ -261,7 +276,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// A path, or a URL; that of a local file is its path.
-fn place(text: &str) -> Result<PathBuf, String> {
+pub(super) fn place(text: &str) -> Result<PathBuf, String> {
     #[cfg(feature = "remote")]
     if text.starts_with("file://") {
         let url = url::Url::parse(text).map_err(|error| error.to_string())?;

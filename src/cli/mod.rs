@@ -7,6 +7,11 @@ mod output;
 mod reports;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "tune")]
+mod tune;
+#[cfg(feature = "tune")]
+mod tune_args;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -86,6 +91,8 @@ fn dispatch(command: Command) -> Result<u8> {
             Ok(SUCCESS)
         }
         Command::Query(args) => run_query(args),
+        #[cfg(feature = "tune")]
+        Command::Tune(args) => tune::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
         Command::Decompress(args) => {
@@ -107,38 +114,31 @@ fn dispatch(command: Command) -> Result<u8> {
     }
 }
 
-fn run_compress(args: args::Compress) -> Result<u8> {
+#[cfg_attr(not(feature = "tune"), allow(unused_mut))]
+fn run_compress(mut args: args::Compress) -> Result<u8> {
+    #[cfg(feature = "tune")]
+    tune::configured(&mut args)?;
+    let bound = args.rel.or(args.abs).or(args.pwrel).or(args.psnr);
+    #[cfg(feature = "tune")]
+    let bound = bound.or(args.configured_bound);
     let options = CompressOptions {
         inputs: args.inputs,
         output: args.output,
-        bound: args
-            .rel
-            .or(args.abs)
-            .or(args.pwrel)
-            .or(args.psnr)
-            .unwrap_or(ErrorBound::DEFAULT),
+        bound: bound.unwrap_or(ErrorBound::DEFAULT),
         columns: args.columns,
-        effort: match args.effort {
-            args::Effort::Fast => Effort::Fast,
-            args::Effort::Balanced => Effort::Balanced,
-            args::Effort::Small => Effort::Small,
-        },
+        effort: args.effort.map_or(Effort::default(), Effort::from),
         max_references: args.max_references,
-        layout: match args.layout {
-            args::Layout::Packed => FileLayout::Packed,
-            args::Layout::Portable => FileLayout::Portable,
-        },
+        layout: args.layout.map_or(FileLayout::default(), FileLayout::from),
         block_rows: args.block_rows,
         row_group_rows: args.row_group_rows,
-        row_order: match args.row_order {
-            args::RowOrder::Keep => RowOrder::Keep,
-            args::RowOrder::Any => RowOrder::Any,
-        },
+        row_order: args.row_order.map_or(RowOrder::default(), RowOrder::from),
         vector_range: match args.vector_range {
             args::VectorRange::All => VectorRange::All,
             args::VectorRange::Dimension => VectorRange::Dimension,
         },
         row_id: args.row_id,
+        #[cfg(feature = "tune")]
+        keep_rows: args.keep_rows,
     };
     let bar = bar("compressing");
     let report = compress(&options, &|Progress { phase, rows, total }| {

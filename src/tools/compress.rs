@@ -47,6 +47,10 @@ pub struct CompressOptions {
     pub vector_range: VectorRange,
     /// The name of a column to add that holds each row's position in the input.
     pub row_id: Option<String>,
+    /// The share of the rows to keep, chosen by hash: see [`kept_rows`](crate::tune::kept_rows). All
+    /// unless given.
+    #[cfg(feature = "tune")]
+    pub keep_rows: Option<f64>,
 }
 
 /// What was written.
@@ -299,8 +303,14 @@ fn write(
         let mut rows = 0;
         for batch in received {
             let batch = batch?;
-            writer.write(&batch).map_err(failed)?;
             rows += batch.num_rows() as u64;
+            #[cfg(feature = "tune")]
+            let batch = match options.keep_rows {
+                Some(share) => crate::tune::kept_rows(&batch, share)
+                    .map_err(|error| ToolError::invalid(error.to_string()))?,
+                None => batch,
+            };
+            writer.write(&batch).map_err(failed)?;
             progress(Progress {
                 phase: Phase::Compressing,
                 rows,

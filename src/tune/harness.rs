@@ -1,8 +1,10 @@
 //! The harness: candidates in, sizes and scores out; nothing is done twice.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -11,7 +13,8 @@ use super::error::{Result, TuneError};
 use super::hash::table_hash;
 use super::journal::{Journal, Made};
 use super::ladder::Ladder;
-use super::method::{Reduced, Reduction};
+use super::method::{Family, Reduced, Reduction};
+use super::methods;
 use super::sample::kept_rows;
 use super::stored::{Storage, stored};
 use super::trainer::{Outcome, Part, Trainer};
@@ -22,7 +25,9 @@ pub(super) struct Harness<'a> {
     pub train: RecordBatch,
     /// Positions of the columns that may change.
     pub lossy: Vec<usize>,
-    /// One for each of them.
+    /// The position of the target, if there is one.
+    pub target: Option<usize>,
+    /// One for each of the lossy columns.
     pub ladders: Vec<Ladder>,
     pub methods: &'a [Box<dyn Reduction>],
     pub storage: Storage,
@@ -183,17 +188,34 @@ impl Harness<'_> {
             }),
             Candidate::Method { method, parameter } => {
                 let method = &self.methods[*method];
-                let reduced = method.reduce(&self.train, &self.lossy, parameter, self.seed)?;
-                if reduced.table.schema() != self.train.schema() {
+                let table = self.with_hint(method.family())?;
+                let Reduced { table, bytes } =
+                    method.reduce(&table, &self.lossy, parameter, self.seed)?;
+                if table.schema().fields() != self.train.schema().fields() {
                     return Err(TuneError::method(
                         method.name(),
                         "the reduced table has another schema than the original",
                     ));
                 }
-                Ok(reduced)
+                let table = RecordBatch::try_new(self.train.schema(), table.columns().to_vec())?;
+                Ok(Reduced { table, bytes })
             }
             Candidate::Bounds(bounds) => self.store(&self.train, bounds),
         }
+    }
+
+    /// The training part; for methods that draw rows it names the target to draw by.
+    fn with_hint(&self, family: Family) -> Result<RecordBatch> {
+        let Some(target) = self.target.filter(|_| family == Family::Sampling) else {
+            return Ok(self.train.clone());
+        };
+        let schema = self.train.schema();
+        let mut metadata = schema.metadata().clone();
+        let name = schema.field(target).name().clone();
+        metadata.insert(methods::TARGET.to_owned(), name);
+        let schema = Schema::new_with_metadata(schema.fields().clone(), metadata);
+        let columns = self.train.columns().to_vec();
+        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
     }
 
     /// The Tolerant file of `table` with these bounds.

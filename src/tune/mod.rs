@@ -81,7 +81,7 @@ pub use report::{
     CONFIG, Chosen, ColumnFacts, JOURNAL, REPORT_HTML, REPORT_JSON, Report, SearchFacts,
     TableFacts, Tested, Tried,
 };
-pub use run::{table_of, tune};
+pub use run::{table_of, task_of_table, tune};
 pub use sample::kept_rows;
 pub use search::Budget;
 pub use split::{Split, split};

@@ -23,7 +23,7 @@ pub struct Loss {
     pub mean: f64,
     /// The standard deviation of the model's scores over the seeds.
     pub spread: f64,
-    /// The standard error of `mean`, from both spreads.
+    /// The standard error of `mean`, from the differences seed by seed: the same seed draws alike for both.
     pub error: f64,
     /// Whether `mean` is no more than twice its standard error: chance would explain it.
     pub within_noise: bool,
@@ -61,12 +61,19 @@ impl Baseline {
         if seeds == 0 {
             return None;
         }
-        let worse = mean(&self.scores[..seeds]) - mean(&scores[..seeds]);
-        let worse = if self.lower_is_better { -worse } else { worse };
+        let sign = if self.lower_is_better { -1.0 } else { 1.0 };
+        let pairs = self.scores.iter().zip(&scores);
+        let worse: Vec<f64> = pairs.map(|(base, own)| sign * (base - own)).collect();
         let scale = self.mean.abs();
         let spread = deviation(&scores);
-        let error = ((spread.powi(2) + self.spread.powi(2)) / seeds as f64).sqrt();
-        let mean = worse / scale;
+        // One pair shows no spread of its own: then as if the two had nothing in common.
+        let apart = if seeds > 1 {
+            deviation(&worse)
+        } else {
+            self.spread * std::f64::consts::SQRT_2
+        };
+        let error = apart / (seeds as f64).sqrt();
+        let mean = mean(&worse) / scale;
         Some(Loss {
             mean,
             spread: spread / scale,
@@ -103,8 +110,11 @@ mod tests {
     fn losses_are_relative_and_know_the_noise() {
         let baseline = Baseline::of(&outcomes(&[0.79, 0.80, 0.81]), false).unwrap();
         assert!((baseline.mean - 0.8).abs() < 1e-12 && (baseline.spread - 0.01).abs() < 1e-12);
-        let near = baseline.loss(&outcomes(&[0.785, 0.795, 0.805])).unwrap();
+        let near = baseline.loss(&outcomes(&[0.795, 0.785, 0.805])).unwrap();
         assert!((near.mean - 0.00625).abs() < 1e-9 && near.within_noise);
+        // Each seed a little worse: that is no chance.
+        let paired = baseline.loss(&outcomes(&[0.785, 0.795, 0.805])).unwrap();
+        assert!((paired.mean - 0.00625).abs() < 1e-9 && !paired.within_noise);
         let far = baseline.loss(&outcomes(&[0.7, 0.71, 0.7])).unwrap();
         assert!(!far.within_noise && far.mean > 0.1);
     }

@@ -53,7 +53,7 @@ pub fn tune(
     let started = Instant::now();
     options.check()?;
     let target = target(table, options)?;
-    let task = options.task.map_or_else(|| task_of(table, target), Ok)?;
+    let task = task_of_table(table, options)?;
     if target.is_none() && task != Task::Clustering {
         return Err(TuneError::invalid(format!(
             "{} needs a target; give --target COLUMN",
@@ -101,6 +101,7 @@ pub fn tune(
     let harness = Harness {
         ladders: lossy.iter().map(|c| Ladder::of(&train, *c)).collect(),
         lossy,
+        target,
         methods,
         storage,
         trainer: Trainer::new(training, task, encoder, &validation, &test)?,
@@ -138,6 +139,15 @@ pub fn tune(
     };
     search.run()?;
     finished(search, table, facts, task, training, metric, options)
+}
+
+/// What the options ask for, or else what their target is for.
+///
+/// # Errors
+/// When there is no such target.
+pub fn task_of_table(table: &RecordBatch, options: &TuneOptions) -> Result<Task> {
+    let target = target(table, options)?;
+    options.task.map_or_else(|| task_of(table, target), Ok)
 }
 
 /// The scores on the original, and what the metric is called.

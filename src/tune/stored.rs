@@ -12,6 +12,7 @@ use crate::file::{
 };
 
 use super::error::Result;
+use super::hash::row_hashes;
 use super::method::Reduced;
 
 /// How files are written, bounds aside.
@@ -30,6 +31,10 @@ impl Storage {
 
 /// Writes `table` with these absolute bounds, by positions of columns, and all else exactly; reads it back.
 ///
+/// The bytes are those of the file as it will be. Where that has its rows in another order, and a file that
+/// keeps the order holds the very same rows, those are given back: for a model the order means nothing, but
+/// two models that draw the same rows for the same seed differ less by chance.
+///
 /// # Errors
 /// When the table cannot be written.
 pub(super) fn stored(
@@ -37,6 +42,32 @@ pub(super) fn stored(
     bounds: &[(usize, f64)],
     storage: Storage,
 ) -> Result<Reduced> {
+    let reduced = written(table, bounds, storage)?;
+    if storage.row_order == RowOrder::Keep {
+        return Ok(reduced);
+    }
+    let kept = Storage {
+        row_order: RowOrder::Keep,
+        effort: Effort::Fast,
+        ..storage
+    };
+    let kept = written(table, bounds, kept)?.table;
+    let sorted = |table: &RecordBatch| {
+        let mut hashes = row_hashes(table, "order")?;
+        hashes.sort_unstable();
+        Ok::<_, super::TuneError>(hashes)
+    };
+    if sorted(&kept)? == sorted(&reduced.table)? {
+        return Ok(Reduced {
+            table: kept,
+            bytes: reduced.bytes,
+        });
+    }
+    Ok(reduced)
+}
+
+/// The file of `table`, and what is read from it.
+fn written(table: &RecordBatch, bounds: &[(usize, f64)], storage: Storage) -> Result<Reduced> {
     let schema = table.schema();
     let mut options = WriterOptions::new()
         .with_bound(ErrorBound::Exact)

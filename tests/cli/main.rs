@@ -15,5 +15,7 @@ mod row_order;
 mod support;
 mod tables;
 mod terminal;
+#[cfg(feature = "tune")]
+mod tune;
 mod vectors;
 mod verify;

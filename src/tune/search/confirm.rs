@@ -6,10 +6,10 @@ use crate::tune::error::Result;
 use crate::tune::frontier::frontier;
 
 /// Candidates that are trained with all seeds at a time, and how many times.
-const AT_A_TIME: usize = 8;
-const TIMES: usize = 5;
+const AT_A_TIME: usize = 6;
+const TIMES: usize = 6;
 /// Points of the frontier that are trained with all seeds.
-const FRONTIER: usize = 24;
+const FRONTIER: usize = 12;
 /// Points of a method that are trained with all seeds, until one keeps the loss.
 const TRIES: usize = 3;
 
