@@ -5,9 +5,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::StringArray;
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float32Array, Int32Array, RecordBatch, RecordBatchReader,
+    Array, ArrayRef, AsArray, Float32Array, Int32Array, RecordBatch, RecordBatchReader, Scalar,
+    StringArray,
 };
 use arrow::compute::kernels::cmp::eq;
 use arrow::compute::{cast, concat_batches, filter_record_batch, is_not_null};
@@ -44,9 +44,9 @@ pub fn station(data: &Path) -> Result<RecordBatch> {
     let stations = table
         .column_by_name("station")
         .ok_or("beijing.parquet has no column station")?;
-    let one = StringArray::new_scalar("Aotizhongxin");
-    let one = cast(one.get_array(), stations.data_type())?;
-    let here = eq(stations, &arrow::array::Scalar::new(one))?;
+    let one = StringArray::from(vec!["Aotizhongxin"]);
+    let one = cast(&one, stations.data_type())?;
+    let here = eq(stations, &Scalar::new(one))?;
     let measured = [
         "PM2.5", "PM10", "SO2", "NO2", "CO", "O3", "TEMP", "PRES", "DEWP", "RAIN", "WSPM",
     ];
