@@ -216,6 +216,7 @@ impl Search<'_> {
             self.uniform()?;
             self.by_prior()?;
             self.sensitivity()?;
+            self.fewer_rows()?;
             self.columns()?;
         }
         Ok(())
