@@ -217,8 +217,11 @@ pub(super) fn rate_distortion(report: &Report) -> Result<String> {
     })
 }
 
+/// A name, a colour, and which points are of the kind.
+type Kind = (&'static str, RGBColor, fn(&Tried) -> bool);
+
 /// What points are of, and how they look.
-fn kinds() -> [(&'static str, RGBColor, fn(&Tried) -> bool); 6] {
+fn kinds() -> [Kind; 6] {
     fn own(tried: &Tried) -> bool {
         [TUNED, UNIFORM].contains(&tried.setting.method.as_str())
     }
