@@ -38,8 +38,8 @@ pub struct Args {
     max_loss: f64,
     #[arg(long, default_value_t = 5)]
     seeds: usize,
-    /// How many configurations are tried, methods included.
-    #[arg(long, default_value_t = 800)]
+    /// How many bounds are tried besides the methods.
+    #[arg(long, default_value_t = 120)]
     evaluations: usize,
     /// Where report.html and report.json of each table are written.
     #[arg(long)]
