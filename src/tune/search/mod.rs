@@ -88,6 +88,8 @@ pub(super) struct Search<'a> {
     pub known: HashMap<Candidate, usize>,
     /// Whether the budget ended the search.
     pub exhausted: bool,
+    /// The rung of all other columns when one was made constant.
+    pub shared: u8,
 }
 
 impl Search<'_> {

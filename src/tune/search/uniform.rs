@@ -76,7 +76,9 @@ impl Search<'_> {
         if columns > MOST_ALONE || self.exhausted {
             return Ok(());
         }
-        let shared = self.best_shared();
+        // Kept: confirming with all seeds may change which is best.
+        self.shared = self.best_shared();
+        let shared = self.shared;
         let alone: Vec<Candidate> = (0..columns)
             .map(|column| Candidate::Bounds(self.without(shared, &[column])))
             .collect();
@@ -102,7 +104,7 @@ impl Search<'_> {
     /// The loss that comes of making a column constant, all others at the best shared bound; None where
     /// that was not tried.
     pub(in crate::tune) fn missed(&self, column: usize) -> Option<f64> {
-        let shared = self.best_shared();
+        let shared = self.shared;
         let with = Bounds::shared(&self.harness.ladders, shared);
         let without = self.without(shared, &[column]);
         let loss = |bounds: Bounds| {
