@@ -96,6 +96,7 @@ fn errors_say_what_to_do() {
     let folder = Folder::new();
     folder.write("t.csv", table(100));
     let error = |args: &[&str]| {
+        let _ = std::fs::remove_dir_all(folder.root().join("report"));
         let mut all = vec!["tune", "t.csv", "-o", "report"];
         all.extend(args);
         let run = folder.run(&all);
