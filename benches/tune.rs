@@ -1,5 +1,6 @@
 //! What tuning is worth: `cargo bench --bench tune --no-default-features --features tune -- TABLE.parquet...
-//! [--model NAME] [--seeds N] [--evaluations N] [--margin M] [--max-loss L] [--seed S] [--methods]`
+//! [--model NAME] [--seeds N] [--evaluations N] [--margin M] [--max-loss L] [--seed S] [--methods]
+//! [--sample-rows] [--progress] [--out DIR]`
 //!
 //! Prints for each table, whose column `target` is predicted, the ratios of the tuned file, of the best
 //! shared bound and of the best other method, at no more than 1 % loss; and the loss on the test part.
@@ -44,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(loss) = option("--max-loss") {
         options.max_loss = loss.parse()?;
     }
+    options.sample_rows = arguments.iter().any(|a| a == "--sample-rows");
     let model = Model::parse(&option("--model").unwrap_or_else(|| "trees".into()))?;
     let training = Training::Function(ModelFunction::built_in(model));
     let methods: Vec<Box<dyn Reduction>> = if arguments.iter().any(|a| a == "--methods") {

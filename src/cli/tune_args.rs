@@ -67,9 +67,9 @@ pub struct Tune {
     /// The first seed; the split and random choices follow from it too
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Configurations to try, or how long to go on trying, as in 10m; reports are reproducible only with
-    /// a number
-    #[arg(long, value_name = "N|TIME", default_value = "200", value_parser = budget)]
+    /// Bounds to try besides the methods, or how long to go on trying, as in 10m; reports are reproducible
+    /// only with a number
+    #[arg(long, value_name = "N|TIME", default_value = "120", value_parser = budget)]
     pub budget: Budget,
     /// Methods to compare with, by their names or the beginnings of names, with commas between; all, or none
     #[arg(long, value_name = "LIST", default_value = "all")]

@@ -116,7 +116,7 @@ impl Power {
         let x = (fixed_point(decibels)? * ln_10 / 10) >> PLACES;
         // Rounds down for either sign, so that the rest is at least 0 and less than ln(2).
         let whole: BigInt = if x < BigInt::ZERO {
-            let up: BigInt = (-&x + &ln_2 - 1u8) / &ln_2;
+            let up: BigInt = (&ln_2 - &x - 1u8) / &ln_2;
             -up
         } else {
             &x / &ln_2

@@ -16,7 +16,7 @@ pub fn table_hash(table: &RecordBatch) -> Result<String> {
     }
     for row in &rows(table)? {
         hasher.update(&(row.len() as u64).to_le_bytes());
-        hasher.update(&row);
+        hasher.update(row);
     }
     Ok(hasher.finalize().to_hex().to_string())
 }

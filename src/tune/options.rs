@@ -52,7 +52,7 @@ impl Default for TuneOptions {
             margin: 0.25,
             seeds: 5,
             seed: 0,
-            budget: Budget::Evaluations(200),
+            budget: Budget::Evaluations(120),
             exact_target: false,
             sample_rows: false,
             layout: FileLayout::Packed,

@@ -136,6 +136,7 @@ pub fn tune(
         points: Vec::new(),
         known: HashMap::new(),
         exhausted: false,
+        shared: 0,
     };
     search.run()?;
     finished(search, table, facts, task, training, metric, options)

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::codec::{Effort, ErrorBound};
 use crate::file::{
-    FileLayout, PortableWriter, ReaderBuilder, RowOrder, Writer, WriterOptions, finite_range,
+    FileError, FileLayout, PortableWriter, ReaderBuilder, RowOrder, Writer, WriterOptions,
 };
 
 use super::error::Result;
@@ -75,12 +75,8 @@ fn written(table: &RecordBatch, bounds: &[(usize, f64)], storage: Storage) -> Re
         .with_row_order(storage.row_order);
     for (column, bound) in bounds.iter().filter(|(_, bound)| *bound > 0.0) {
         let name = schema.field(*column).name();
-        options = options
-            .with_column_bound(
-                name,
-                ErrorBound::abs(*bound).map_err(crate::file::FileError::from)?,
-            )
-            .with_column_range(name, finite_range(table.column(*column)));
+        let bound = ErrorBound::abs(*bound).map_err(FileError::from)?;
+        options = options.with_column_bound(name, bound);
     }
     let bytes = match storage.layout {
         FileLayout::Packed => {
@@ -114,6 +110,7 @@ mod tests {
 
     use super::super::ladder::Ladder;
     use super::*;
+    use crate::file::finite_range;
 
     fn table() -> RecordBatch {
         let x: ArrayRef = Arc::new(Float32Array::from_iter(

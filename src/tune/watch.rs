@@ -16,7 +16,7 @@ pub struct Watch<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
     pub phase: Phase,
-    /// Configurations tried by the search, and how many it may try if that is limited.
+    /// Bounds tried by the search, and how many it may try if that is limited.
     pub tried: usize,
     pub budget: Option<usize>,
     /// The best point so far that keeps the loss: its ratio and its loss on the validation part.

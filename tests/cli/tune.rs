@@ -96,6 +96,7 @@ fn errors_say_what_to_do() {
     let folder = Folder::new();
     folder.write("t.csv", table(100));
     let error = |args: &[&str]| {
+        let _ = std::fs::remove_dir_all(folder.root().join("report"));
         let mut all = vec!["tune", "t.csv", "-o", "report"];
         all.extend(args);
         let run = folder.run(&all);
@@ -106,10 +107,7 @@ fn errors_say_what_to_do() {
     assert!(error(&["--target", "y", "--model", "oracle"]).contains("trees"));
     assert!(error(&["--target", "y", "--methods", "magic"]).contains("zstd"));
     assert!(error(&["--target", "y", "--budget", "soon"]).contains("10m"));
-    assert!(
-        error(&["--target", "y", "--task", "clustering", "--model", "linear"])
-            .contains("clustering")
-    );
+    assert!(error(&["--task", "clustering", "--model", "linear"]).contains("no clustering"));
     let failing = error(&[
         "--target",
         "y",
@@ -176,4 +174,48 @@ fn ctrl_c_keeps_what_was_found() {
     let run = folder.run(&args);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(folder.files().contains(&"report/report.json".to_string()));
+}
+
+/// Needs Chromium: `cargo test --test cli -- --ignored browser`. TOLERANT_PAGES names a folder for the picture.
+#[test]
+#[ignore = "needs Chromium"]
+fn a_browser_shows_the_report_without_errors() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(400));
+    let mut args = vec!["tune", "t.csv", "--target", "y", "-o", "report"];
+    args.extend(&QUICK[..6]);
+    args.extend(["--methods", "zstd,float16,sample"]);
+    assert_eq!(folder.run(&args).code, 0);
+    let pages =
+        std::env::var("TOLERANT_PAGES").unwrap_or_else(|_| folder.root().display().to_string());
+    let browser = |what: &str| {
+        std::process::Command::new("chromium")
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--enable-logging=stderr",
+            ])
+            .args(["--window-size=1100,2600", what])
+            .arg(format!(
+                "file://{}/report/report.html",
+                folder.root().display()
+            ))
+            .output()
+            .unwrap()
+    };
+    let page = browser("--dump-dom");
+    let (dom, said) = (
+        String::from_utf8_lossy(&page.stdout).into_owned(),
+        String::from_utf8_lossy(&page.stderr).into_owned(),
+    );
+    assert!(!said.contains("CONSOLE"), "{said}");
+    assert_eq!(dom.matches("<svg").count(), 2);
+    assert!(dom.contains("The frontier") && dom.contains("tolerant-tuned"));
+    assert!(
+        browser(&format!("--screenshot={pages}/report.png"))
+            .status
+            .success()
+    );
+    assert!(std::path::Path::new(&pages).join("report.png").exists());
 }

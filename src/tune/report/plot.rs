@@ -166,7 +166,7 @@ pub(super) fn rate_distortion(report: &Report) -> Result<String> {
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(70)
-            .right_y_label_area_size(170)
+            .margin_right(185)
             .build_cartesian_2d((ratios[0]..ratios[1]).log_scale(), low..high)
             .map_err(failed)?;
         chart
@@ -217,8 +217,11 @@ pub(super) fn rate_distortion(report: &Report) -> Result<String> {
     })
 }
 
+/// A name, a colour, and which points are of the kind.
+type Kind = (&'static str, RGBColor, fn(&Tried) -> bool);
+
 /// What points are of, and how they look.
-fn kinds() -> [(&'static str, RGBColor, fn(&Tried) -> bool); 6] {
+fn kinds() -> [Kind; 6] {
     fn own(tried: &Tried) -> bool {
         [TUNED, UNIFORM].contains(&tried.setting.method.as_str())
     }

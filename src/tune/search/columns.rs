@@ -19,8 +19,8 @@ const GOOD_ROUND: f64 = 0.03;
 const LEAST_ROUND: f64 = 0.004;
 /// Fruitless rounds after which the search ends: groups are drawn anew in each.
 const PATIENCE: usize = 2;
-/// Rows are halved this often at most, in half octaves.
-const FEWEST_ROWS: u8 = 10;
+/// Half octaves by which rows are fewer at most: 1 in 64 is left.
+const FEWEST_ROWS: u8 = 12;
 
 /// One coordinate: columns by their positions among the lossy ones, or the number of rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,21 @@ struct Move {
 }
 
 impl Search<'_> {
+    /// Fewer rows, all else as in the best point: starts for the search.
+    pub(super) fn fewer_rows(&mut self) -> Result<()> {
+        let best = self.best().and_then(|best| self.bounds(best)).cloned();
+        let Some(best) = best.filter(|_| self.sample_rows && !self.exhausted) else {
+            return Ok(());
+        };
+        let fewer = (2..=FEWEST_ROWS).step_by(2).map(|fewer_rows| Bounds {
+            fewer_rows,
+            ..best.clone()
+        });
+        let fewer: Vec<Candidate> = fewer.map(Candidate::Bounds).collect();
+        self.try_all(Phase::Columns, &fewer)?;
+        Ok(())
+    }
+
     pub(super) fn columns(&mut self) -> Result<()> {
         let mut step = FIRST_STEP;
         let mut fruitless = 0;
@@ -162,8 +177,7 @@ impl Search<'_> {
                 }
             }
             Unit::Rows => {
-                // A rung of rows is worth more than one of a bound.
-                let fewer = i16::from(bounds.fewer_rows) + by.signum();
+                let fewer = i16::from(bounds.fewer_rows).saturating_add(by);
                 bounds.fewer_rows = fewer.clamp(0, i16::from(FEWEST_ROWS)) as u8;
             }
         }

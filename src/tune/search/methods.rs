@@ -5,8 +5,8 @@ use crate::tune::candidate::Candidate;
 use crate::tune::error::Result;
 
 /// A method's sweep ends at a loss that is so many times the one that is allowed, and at least this much.
-const HOPELESS: f64 = 10.0;
-const HOPELESS_LOSS: f64 = 0.1;
+const HOPELESS: f64 = 5.0;
+const HOPELESS_LOSS: f64 = 0.05;
 
 impl Search<'_> {
     pub(super) fn methods(&mut self) -> Result<()> {

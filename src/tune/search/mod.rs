@@ -26,7 +26,7 @@ pub(super) use prior::mutual_information;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
-    /// Configurations that are tried. The same report whenever and wherever it runs.
+    /// Bounds that are tried, besides the methods that they are compared with. The same report whenever and wherever it runs.
     Evaluations(usize),
     /// Time until the last batch begins; time of interrupted runs counts. What was tried by then depends on
     /// the machine.
@@ -88,6 +88,8 @@ pub(super) struct Search<'a> {
     pub known: HashMap<Candidate, usize>,
     /// Whether the budget ended the search.
     pub exhausted: bool,
+    /// The rung of all other columns when one was made constant.
+    pub shared: u8,
 }
 
 impl Search<'_> {
@@ -101,11 +103,16 @@ impl Search<'_> {
             }
         }
         let affordable = match self.budget {
-            Budget::Evaluations(most) => most.saturating_sub(self.points.len()),
+            Budget::Evaluations(most) => most.saturating_sub(self.own_tried()),
             Budget::Time(most) if self.elapsed() >= most => 0,
             Budget::Time(_) => usize::MAX,
         };
-        if fresh.len() > affordable {
+        let counted = match fresh.first() {
+            Some(Candidate::Bounds(_)) => true,
+            Some(Candidate::Method { .. }) => matches!(self.budget, Budget::Time(_)),
+            _ => false,
+        };
+        if counted && fresh.len() > affordable {
             fresh.truncate(affordable);
             self.exhausted = true;
         }
@@ -148,6 +155,12 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Bounds that were tried: what a budget counts.
+    fn own_tried(&self) -> usize {
+        let own = |point: &&Point| matches!(point.candidate, Candidate::Bounds(_));
+        self.points.iter().filter(own).count()
+    }
+
     fn elapsed(&self) -> Duration {
         let earlier = Duration::try_from_secs_f64(self.harness.journal.seconds());
         self.started.elapsed() + earlier.unwrap_or_default()
@@ -185,7 +198,7 @@ impl Search<'_> {
         let best = self.best().and_then(|position| self.figures(position));
         (self.harness.watch.progress)(&Progress {
             phase,
-            tried: self.points.len(),
+            tried: self.own_tried(),
             budget: match self.budget {
                 Budget::Evaluations(most) => Some(most),
                 Budget::Time(_) => None,
@@ -205,6 +218,7 @@ impl Search<'_> {
             self.uniform()?;
             self.by_prior()?;
             self.sensitivity()?;
+            self.fewer_rows()?;
             self.columns()?;
         }
         Ok(())

@@ -54,24 +54,11 @@ impl Search<'_> {
         let ladders = &self.harness.ladders;
         let mut order: Vec<usize> = (0..columns).collect();
         order.sort_by(|a, b| self.prior[*a].total_cmp(&self.prior[*b]).then(a.cmp(b)));
-        let median = self.prior[order[columns / 2]].max(f64::MIN_POSITIVE);
-        let best = i32::from(self.best_shared());
-        let mut candidates = Vec::new();
-        // Errors that cost alike: the bound falls with the root of what a column tells.
-        for shift in (-4..=8).step_by(2) {
-            let rung = |column: usize| {
-                let told = (self.prior[column] / median).log2().clamp(-8.0, 8.0);
-                (best + shift - told.round() as i32).clamp(1, i32::from(SPREAD_RUNG)) as u8
-            };
-            let rungs = (0..columns).map(|c| ladders[c].shared(rung(c))).collect();
-            candidates.push(Bounds {
-                rungs,
-                fewer_rows: 0,
-            });
-        }
+        let best = self.best_shared();
+        let mut candidates = self.weighted(&self.prior, &[-4, -2, 0, 2, 4, 6, 8]);
         // The columns that tell least, made constant.
         for share in [8, 4, 2] {
-            let mut bounds = Bounds::shared(ladders, best as u8);
+            let mut bounds = Bounds::shared(ladders, best);
             for column in &order[..columns / share] {
                 bounds.rungs[*column] = ladders[*column].top();
             }
@@ -89,7 +76,9 @@ impl Search<'_> {
         if columns > MOST_ALONE || self.exhausted {
             return Ok(());
         }
-        let shared = self.best_shared();
+        // Kept: confirming with all seeds may change which is best.
+        self.shared = self.best_shared();
+        let shared = self.shared;
         let alone: Vec<Candidate> = (0..columns)
             .map(|column| Candidate::Bounds(self.without(shared, &[column])))
             .collect();
@@ -100,8 +89,14 @@ impl Search<'_> {
         let needless = NEEDLESS.map(|share| {
             let needless = |column: &usize| missed[*column] <= share * self.target;
             let columns: Vec<usize> = (0..columns).filter(needless).collect();
-            Candidate::Bounds(self.without(shared, &columns))
+            self.without(shared, &columns)
         });
+        // What is missed least is noise; it is taken for a little.
+        let least = self.target * NEEDLESS[1];
+        let weights: Vec<f64> = missed.iter().map(|missed| missed.max(least)).collect();
+        let mut starts = self.weighted(&weights, &[0, 2, 4, 6, 8]);
+        starts.extend(needless);
+        let needless: Vec<Candidate> = starts.into_iter().map(Candidate::Bounds).collect();
         self.try_all(Phase::Sensitivity, &needless)?;
         Ok(())
     }
@@ -109,7 +104,7 @@ impl Search<'_> {
     /// The loss that comes of making a column constant, all others at the best shared bound; None where
     /// that was not tried.
     pub(in crate::tune) fn missed(&self, column: usize) -> Option<f64> {
-        let shared = self.best_shared();
+        let shared = self.shared;
         let with = Bounds::shared(&self.harness.ladders, shared);
         let without = self.without(shared, &[column]);
         let loss = |bounds: Bounds| {
@@ -119,6 +114,31 @@ impl Search<'_> {
             Some(self.baseline.loss(&outcomes[..seeds])?.mean)
         };
         Some(loss(without)? - loss(with)?)
+    }
+
+    /// Bounds that fall with the root of a column's weight, so that errors cost alike: around the best shared
+    /// rung, shifted.
+    fn weighted(&self, weights: &[f64], shifts: &[i32]) -> Vec<Bounds> {
+        let ladders = &self.harness.ladders;
+        let mut sorted: Vec<f64> = weights.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let median = sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
+        let best = i32::from(self.best_shared());
+        let bounds = shifts.iter().map(|shift| {
+            let rung = |weight: &f64| {
+                let weight = (weight / median.max(f64::MIN_POSITIVE)).log2();
+                let rung = best + shift - weight.clamp(-8.0, 8.0).round() as i32;
+                rung.clamp(1, i32::from(SPREAD_RUNG)) as u8
+            };
+            let rungs = weights.iter().zip(ladders);
+            Bounds {
+                rungs: rungs
+                    .map(|(weight, ladder)| ladder.shared(rung(weight)))
+                    .collect(),
+                fewer_rows: 0,
+            }
+        });
+        bounds.collect()
     }
 
     fn without(&self, shared: u8, columns: &[usize]) -> Bounds {
