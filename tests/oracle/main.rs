@@ -76,8 +76,8 @@ async fn the_same_answers_however_they_are_found() {
         "{}",
         shown.collect::<Vec<_>>().join("\n\n")
     );
-    assert!(refused * 20 <= cases, "queries should mean something");
-    assert!(empty * 2 <= cases, "queries should find something");
+    assert!(refused * 40 <= cases, "queries should mean something");
+    assert!(empty * 4 <= cases, "queries should find something");
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -116,11 +116,11 @@ async fn one_table(seed: u64) -> Report {
             }
         };
         report.empty += usize::from(expected.len() == 0);
-        report.cases += 1;
         // All sessions would take their time; which of them it is does not matter in the long run.
         let pushed = 1 + chance.below(seeds.len());
         for i in [0, pushed] {
             let session = &others[i];
+            report.cases += 1;
             let wrong = match answer(&session.ctx, &query.sql).await {
                 Ok(mut found) => found.difference(&mut expected, &query.rows),
                 Err(error) => Some(error.to_string()),
