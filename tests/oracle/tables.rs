@@ -74,6 +74,12 @@ impl Table {
         self.sorted && self.partitions.is_empty()
     }
 
+    /// The folder of all files, which stays from now on.
+    pub fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
+    }
+
     /// The folder of packed files among others.
     pub fn packed(&self) -> PathBuf {
         self.folder.path().join("packed")

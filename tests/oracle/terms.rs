@@ -162,6 +162,18 @@ fn literal(value: &ScalarValue) -> Option<String> {
 
 /// A predicate of a row of a table.
 pub fn predicate(chance: &mut Chance, terms: &[Term], table: &str) -> String {
+    loop {
+        let predicate = any_predicate(chance, terms, table);
+        // With pushdown_filters, DataFusion 55 takes a filter of a part of a column for applied that
+        // it does not apply, if a CASE of another column is in it, which coalesce becomes.
+        let of_a_part = predicate.contains('[') || predicate.contains("array_length");
+        if !of_a_part || !(predicate.contains("CASE") || predicate.contains("coalesce")) {
+            return predicate;
+        }
+    }
+}
+
+fn any_predicate(chance: &mut Chance, terms: &[Term], table: &str) -> String {
     let [a, b, c] = [(); 3].map(|()| condition(chance, terms, table));
     match chance.below(10) {
         0 | 1 => format!("({a} AND {b})"),
