@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tempfile::TempDir;
 use tolerant::ErrorBound;
 use tolerant::codec::Effort;
@@ -146,7 +146,7 @@ impl Table {
         match layout {
             "packed" => pack(&batch, options, &path),
             "portable" => portable(&batch, without_nested(columns, options), &path),
-            _ => ordinary(&batch, group_rows, &path),
+            _ => ordinary(&batch, columns, group_rows, &path),
         }
         let copy = self.ordinary().join(name);
         fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
@@ -217,10 +217,16 @@ fn portable(batch: &RecordBatch, options: WriterOptions, path: &Path) {
     writer.close().expect("a file is closed");
 }
 
-fn ordinary(batch: &RecordBatch, group_rows: usize, path: &Path) {
+/// Without statistics where they would leave NaN out, by which DataFusion loses its rows.
+fn ordinary(batch: &RecordBatch, columns: &[&Column], group_rows: usize, path: &Path) {
+    let statistics = match columns.iter().any(|column| column.is_special()) {
+        true => EnabledStatistics::None,
+        false => EnabledStatistics::Page,
+    };
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(group_rows))
         .set_data_page_row_count_limit(64)
+        .set_statistics_enabled(statistics)
         .build();
     let file = File::create(path).expect("a file");
     let mut writer =
