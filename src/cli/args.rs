@@ -33,6 +33,7 @@ pub enum Command {
     Verify(Verify),
     Inspect(Inspect),
     Query(Query),
+    Sql(Sql),
     Decompress(Decompress),
     #[cfg(feature = "tune")]
     Tune(super::tune_args::Tune),
@@ -207,6 +208,25 @@ pub struct Query {
     pub output: Option<PathBuf>,
 }
 
+/// Run SQL statements from standard input: a shell on a terminal, else a script.
+///
+/// Statements end with a semicolon and see the tables, views and settings of those before them. A
+/// script ends at its first error. `exit` leaves the shell.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tolerant sql
+  tolerant sql --table t=train.parquet < report.sql
+  echo \"COPY (SELECT * FROM 'a.csv') TO 'a.parquet' STORED AS TOLERANT OPTIONS (bound 'rel:0.01');\" | tolerant sql")]
+pub struct Sql {
+    /// A name for a file or folder; may be given for several
+    #[arg(long = "table", value_name = "NAME=PATH", value_parser = table)]
+    pub tables: Vec<(String, String)>,
+    /// How to print the rows; json is one object per row, a line each
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Table,
@@ -330,5 +350,16 @@ fn table(text: &str) -> Result<(String, String), String> {
             Ok((name.to_string(), path.to_string()))
         }
         _ => Err("write NAME=PATH".to_string()),
+    }
+}
+
+impl From<Format> for crate::tools::query::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Table => Self::Table,
+            Format::Csv => Self::Csv,
+            Format::Json => Self::Json,
+            Format::Parquet => Self::Parquet,
+        }
     }
 }

@@ -93,6 +93,7 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Query(args) => run_query(args),
         #[cfg(feature = "tune")]
         Command::Tune(args) => tune::run(args),
+        Command::Sql(args) => run_sql(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
         Command::Decompress(args) => {
@@ -164,12 +165,7 @@ fn run_compress(mut args: args::Compress) -> Result<u8> {
 }
 
 fn run_query(args: args::Query) -> Result<u8> {
-    let format = match args.format {
-        args::Format::Table => query::Format::Table,
-        args::Format::Csv => query::Format::Csv,
-        args::Format::Json => query::Format::Json,
-        args::Format::Parquet => query::Format::Parquet,
-    };
+    let format = args.format.into();
     let options = query::QueryOptions {
         sql: args.sql,
         tables: args.tables,
@@ -182,14 +178,42 @@ fn run_query(args: args::Query) -> Result<u8> {
         ),
         None => {
             let mut out = BufWriter::new(io::stdout());
-            match query::query(&options, &mut out).and_then(|_| out.flush().map_err(output::failed))
-            {
-                Err(ToolError::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
-                    Ok(SUCCESS)
-                }
-                outcome => outcome.map(|()| SUCCESS),
-            }
+            let outcome = query::query(&options, &mut out);
+            printed(outcome.and_then(|_| out.flush().map_err(output::failed)))
         }
+    }
+}
+
+fn run_sql(args: args::Sql) -> Result<u8> {
+    let options = query::ScriptOptions {
+        tables: args.tables,
+        format: args.format.into(),
+    };
+    let shell = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let failed = &mut |error: ToolError| {
+        if !shell {
+            return Err(error);
+        }
+        eprint_line(&format!("error: {}", output::one_line(&error.to_string())));
+        Ok(())
+    };
+    let out = BufWriter::new(io::stdout());
+    printed(query::script(
+        &options,
+        io::stdin().lock(),
+        out,
+        shell,
+        failed,
+    ))
+}
+
+/// Who reads only the first rows, as `head` does, has had what was asked for.
+fn printed(outcome: Result<()>) -> Result<u8> {
+    match outcome {
+        Err(ToolError::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(SUCCESS)
+        }
+        outcome => outcome.map(|()| SUCCESS),
     }
 }
 

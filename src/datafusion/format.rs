@@ -30,9 +30,11 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::parquet_to_arrow_schema;
 
+use tolerant_udfs::bounds::CarryBounds;
+
 use crate::file::{Opened, Promises};
 
-use super::bounds::{self, CarryBounds, FileBounds};
+use super::bounds::{self, FileBounds};
 use super::cache::{self, OpenSlot};
 use super::sink::TolerantSink;
 use super::source::TolerantSource;

@@ -20,7 +20,7 @@
 //! The format reads ordinary Parquet too, also beside packed files in one folder, which is why it
 //! takes the place of DataFusion's own under the name `PARQUET`.
 
-mod bounds;
+pub(crate) mod bounds;
 mod cache;
 mod encoder;
 mod format;
@@ -36,13 +36,13 @@ mod stores;
 mod tests;
 mod write_options;
 
-pub use bounds::{BOUNDED, CarryBounds, ColumnBound};
 pub use format::{TolerantFormat, TolerantFormatFactory};
 pub use reader::TolerantReaderFactory;
 pub use session::{register, session_config, session_context, session_context_with_config};
 pub use source::TolerantSource;
 #[cfg(feature = "remote")]
 pub use stores::RemoteStores;
+pub use tolerant_udfs::bounds::{BOUNDED, CarryBounds, ColumnBound};
 
 /// The file layer's error, as DataFusion carries those of others.
 fn external(error: crate::file::FileError) -> datafusion::error::DataFusionError {

@@ -1,19 +1,22 @@
-//! SQL over packed and ordinary files, by path or by name, with the rows in one of four formats.
+//! SQL over packed and ordinary files, by path or by name, with the rows in one of four formats, and
+//! with the functions that know the error.
 
 mod explain;
 mod output;
+mod script;
 mod tables;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::{DFParser, Statement};
 use futures::StreamExt;
 
-use crate::datafusion::{session_config, session_context_with_config};
+use crate::datafusion::{bounds, session_config, session_context_with_config};
 use crate::file::AtomicFile;
 
 use super::error::{Result, ToolError};
@@ -21,6 +24,8 @@ use super::paths;
 
 use explain::explain;
 use output::RowWriter;
+
+pub use script::{ScriptOptions, script};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +63,7 @@ pub struct QueryOptions {
 pub fn query(options: &QueryOptions, out: impl Write + Send) -> Result<u64> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        let session = Session::open(options).await?;
+        let session = Session::open(&options.tables, options.format).await?;
         session.run(options, out, &mut |_| Ok(())).await
     })
 }
@@ -72,7 +77,7 @@ pub fn query_to_file(options: &QueryOptions, path: &Path) -> Result<u64> {
     paths::check_output(path, None::<&Path>)?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let session = Session::open(options).await?;
+        let session = Session::open(&options.tables, options.format).await?;
         let mut file = AtomicFile::create(path).map_err(cannot_write)?;
         let check = &mut |inputs: &[PathBuf]| paths::check_output(path, inputs);
         let rows = session.run(options, &mut file, check).await?;
@@ -106,9 +111,9 @@ struct Session {
 }
 
 impl Session {
-    async fn open(options: &QueryOptions) -> Result<Self> {
+    async fn open(tables: &[(String, String)], format: Format) -> Result<Self> {
         let mut config = session_config();
-        if options.format == Format::Parquet {
+        if format == Format::Parquet {
             // Other readers know strings better than the views of strings that DataFusion prefers.
             config
                 .options_mut()
@@ -121,12 +126,13 @@ impl Session {
             ctx: session_context_with_config(config),
             inputs: Vec::new(),
         };
-        for (name, path) in &options.tables {
+        tolerant_udfs::register_all(&session.ctx);
+        for (name, path) in tables {
             session
                 .inputs
                 .extend(tables::register(&session.ctx, name, path).await?);
         }
-        for (name, _) in &options.tables {
+        for (name, _) in tables {
             tables::register_lower_case(&session.ctx, name).await?;
         }
         Ok(session)
@@ -152,19 +158,21 @@ impl Session {
         }
         let rows = self.start(last).await?;
         check(&self.inputs)?;
-        let mut stream = rows.execute_stream().await.map_err(explain)?;
-        let mut writer = RowWriter::try_new(options.format, &stream.schema(), out)?;
-        let mut count = 0;
-        while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(explain)?;
-            count += batch.num_rows() as u64;
-            writer.write(&batch)?;
-        }
-        writer.finish()?;
-        Ok(count)
+        write_rows(rows, options.format, out).await
     }
 
-    async fn start(&mut self, statement: Statement) -> Result<datafusion::prelude::DataFrame> {
+    /// Runs a statement; returns how many rows it had.
+    async fn write_rows(
+        &mut self,
+        statement: Statement,
+        format: Format,
+        out: impl Write + Send,
+    ) -> Result<u64> {
+        let rows = self.start(statement).await?;
+        write_rows(rows, format, out).await
+    }
+
+    async fn start(&mut self, statement: Statement) -> Result<DataFrame> {
         let state = self.ctx.state();
         for reference in state
             .resolve_table_references(&statement)
@@ -176,6 +184,26 @@ impl Session {
         let plan = state.statement_to_plan(statement).await.map_err(explain)?;
         self.ctx.execute_logical_plan(plan).await.map_err(explain)
     }
+}
+
+async fn write_rows(rows: DataFrame, format: Format, out: impl Write + Send) -> Result<u64> {
+    let mut stream = rows.execute_stream().await.map_err(explain)?;
+    // What is true of the tables' columns is not said of these.
+    let schema = Arc::new(bounds::without(&stream.schema()));
+    let mut writer = RowWriter::try_new(format, &schema, out)?;
+    let mut count = 0;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(explain)?;
+        count += batch.num_rows() as u64;
+        if batch.num_columns() > 0 {
+            let columns = batch.columns().to_vec();
+            let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
+                .map_err(|error| explain(error.into()))?;
+            writer.write(&batch)?;
+        }
+    }
+    writer.finish()?;
+    Ok(count)
 }
 
 /// An error of writing rows to wherever they go.

@@ -12,6 +12,7 @@ mod kinds;
 mod portable;
 mod query;
 mod row_order;
+mod sql;
 mod support;
 mod tables;
 mod terminal;

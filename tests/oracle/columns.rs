@@ -138,6 +138,11 @@ impl Column {
         NESTED.contains(&self.kind)
     }
 
+    /// Whether NaN is among its numbers.
+    pub fn is_special(&self) -> bool {
+        matches!(self.shape, Shape::Special)
+    }
+
     pub fn rows(&self, chance: &mut Chance, rows: usize) -> ArrayRef {
         let nulls = self.nulls(chance, rows);
         let valid = |i: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(i));

@@ -1,8 +1,8 @@
 //! The oracle: random tables and random queries, which are to have the same answer with everything
 //! pushed down, with nothing, and on the decompressed table.
 //!
-//! A difference says its seed, which `TOLERANT_ORACLE_SEED=17 cargo test --test oracle` replays.
-//! `TOLERANT_ORACLE_TABLES=2000` goes through so many seeds, from that one on.
+//! A difference says its seed, which `TOLERANT_ORACLE_SEED=17 cargo test --test oracle -- --nocapture`
+//! replays, and says where it leaves the table. `TOLERANT_ORACLE_TABLES=2000` goes through so many seeds, from that one on.
 
 mod answers;
 mod chance;
@@ -26,7 +26,7 @@ use terms::Term;
 /// Queries of a table.
 const QUERIES: usize = 24;
 /// Tables of a run that is not told otherwise.
-const TABLES: u64 = 100;
+const TABLES: u64 = 50;
 
 /// What has been asked, and what is wrong.
 #[derive(Default)]
@@ -47,10 +47,11 @@ async fn the_same_answers_however_they_are_found() {
     );
     let first = seed.unwrap_or(1);
     let count = count.unwrap_or(if seed.is_some() { 1 } else { TABLES });
+    let keep = seed.is_some() && count == 1;
     let threads = available_parallelism().map_or(2, usize::from);
     let mut report = Report::default();
     let mut reports = futures::stream::iter(first..first + count)
-        .map(|seed| async move { (seed, tokio::spawn(one_table(seed)).await) })
+        .map(|seed| async move { (seed, tokio::spawn(one_table(seed, keep)).await) })
         .buffer_unordered(threads);
     while let Some((seed, result)) = reports.next().await {
         let one = result.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -76,8 +77,8 @@ async fn the_same_answers_however_they_are_found() {
         "{}",
         shown.collect::<Vec<_>>().join("\n\n")
     );
-    assert!(refused * 20 <= cases, "queries should mean something");
-    assert!(empty * 2 <= cases, "queries should find something");
+    assert!(refused * 40 <= cases, "queries should mean something");
+    assert!(empty * 4 <= cases, "queries should find something");
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -89,9 +90,9 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
-async fn one_table(seed: u64) -> Report {
+async fn one_table(seed: u64, keep: bool) -> Report {
     let chance = &mut Chance::new(seed);
-    let table = Table::new(chance);
+    let mut table = Table::new(chance);
     let views = chance.one_in(2);
     let right = sessions::right(&table, views).await;
     let terms = Term::all(&right, chance).await;
@@ -99,6 +100,9 @@ async fn one_table(seed: u64) -> Report {
     let mut others = vec![sessions::without_pushdown(&table, views, chance).await];
     for seed in seeds {
         others.push(sessions::with_pushdown(&table, views, seed).await);
+    }
+    if keep {
+        println!("seed {seed}: the table stays in {}", table.keep().display());
     }
     let mut report = Report::default();
     for _ in 0..QUERIES {
@@ -116,11 +120,11 @@ async fn one_table(seed: u64) -> Report {
             }
         };
         report.empty += usize::from(expected.len() == 0);
-        report.cases += 1;
         // All sessions would take their time; which of them it is does not matter in the long run.
         let pushed = 1 + chance.below(seeds.len());
         for i in [0, pushed] {
             let session = &others[i];
+            report.cases += 1;
             let wrong = match answer(&session.ctx, &query.sql).await {
                 Ok(mut found) => found.difference(&mut expected, &query.rows),
                 Err(error) => Some(error.to_string()),

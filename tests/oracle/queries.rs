@@ -52,9 +52,15 @@ struct Maker<'a> {
     terms: &'a [Term],
 }
 
-impl Maker<'_> {
+impl<'a> Maker<'a> {
     fn term(&mut self) -> String {
         self.chance.pick(self.terms).sql("")
+    }
+
+    /// A term that has one order.
+    fn plain(&mut self) -> &'a Term {
+        let plain: Vec<&'a Term> = self.terms.iter().filter(|term| !term.odd).collect();
+        plain[self.chance.below(plain.len())]
     }
 
     /// `WHERE ...`, or nothing.
@@ -113,9 +119,11 @@ impl Maker<'_> {
         }
     }
 
-    /// A total order, for no id is there twice.
+    /// A total order, for no id is there twice. DataFusion's dynamic filter of a top-k loses rows of
+    /// -0.0 where others are 0.0, of ordinary Parquet too.
     fn top_k(&mut self) -> String {
-        let (selection, key, order) = (self.selection(), self.term(), self.order());
+        let (selection, order) = (self.selection(), self.order());
+        let key = self.plain().sql("");
         let by_id = if self.chance.one_in(4) { " DESC" } else { "" };
         let keys = match self.chance.one_in(3) {
             true => format!("id{order}"),
@@ -126,7 +134,8 @@ impl Maker<'_> {
 
     /// Keys alone, of which equal ones have no order to tell.
     fn top_keys(&mut self) -> String {
-        let (key, filter, order) = (self.term(), self.filter(), self.order());
+        let (filter, order) = (self.filter(), self.order());
+        let key = self.plain().sql("");
         format!(
             "SELECT {key} AS k FROM t{filter} ORDER BY k{order}{}",
             self.limit()
@@ -145,8 +154,15 @@ impl Maker<'_> {
             (Class::Float, 3) => format!("sum({x}) AS approx{i}"),
             (Class::Float, 4) => format!("avg({x}) AS approx{i}"),
             (Class::Boolean, 3..) => format!("bool_or({x}) AS a{i}"),
-            (_, 5) => format!("max({x}) AS a{i}"),
-            _ => format!("min({x}) AS a{i}"),
+            (_, n) => {
+                let function = if n == 5 { "max" } else { "min" };
+                // With NaN, DataFusion's depend on how the rows are cut in batches and groups.
+                let filter = match term.odd {
+                    true => format!(" FILTER (WHERE NOT isnan({x}) AND {x} <> 0)"),
+                    false => String::new(),
+                };
+                format!("{function}({x}){filter} AS a{i}")
+            }
         }
     }
 
@@ -188,7 +204,9 @@ impl Maker<'_> {
             "LEFT SEMI JOIN",
             "LEFT ANTI JOIN",
         ]);
-        let (value, key) = (self.chance.pick(self.terms), self.chance.pick(self.terms));
+        // A top-k of distinct NaN panics in DataFusion 55.
+        let key = self.plain().clone();
+        let value = self.chance.pick(self.terms);
         let (value, left, right) = (value.sql("a"), key.sql("a"), key.sql("b"));
         let filter = predicate(self.chance, self.terms, "");
         let after = predicate(self.chance, self.terms, "a");
@@ -223,7 +241,8 @@ impl Maker<'_> {
     }
 
     fn subquery(&mut self) -> String {
-        let (x, y, filter) = (self.term(), self.term(), self.filter());
+        let (y, filter) = (self.term(), self.filter());
+        let x = self.plain().sql("");
         let inner = predicate(self.chance, self.terms, "");
         let of_b = predicate(self.chance, self.terms, "b");
         match self.chance.below(6) {

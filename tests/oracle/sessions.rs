@@ -23,7 +23,7 @@ pub async fn right(table: &Table, views: bool) -> SessionContext {
 /// wrong too, the fault is not ours.
 pub async fn theirs(table: &Table, views: bool, seed: u64) -> SessionContext {
     let chance = &mut Chance::new(seed);
-    let ordered = table.sorted && chance.one_in(3);
+    let ordered = chance.one_in(3) && table.is_sorted();
     let (_, config) = everything_pushed_down(chance, views);
     let ctx = SessionContext::new_with_config(config);
     create(&ctx, table, "PARQUET", ordered).await;
@@ -45,7 +45,7 @@ pub async fn without_pushdown(table: &Table, views: bool, chance: &mut Chance) -
 /// The table with everything pushed down. `seed` decides the rest, here as in [`theirs`].
 pub async fn with_pushdown(table: &Table, views: bool, seed: u64) -> Session {
     let chance = &mut Chance::new(seed);
-    let ordered = table.sorted && chance.one_in(3);
+    let ordered = chance.one_in(3) && table.is_sorted();
     let (name, config) = everything_pushed_down(chance, views);
     let ctx = session_context_with_config(config);
     create(&ctx, table, "TOLERANT", ordered).await;
@@ -57,7 +57,7 @@ pub async fn with_pushdown(table: &Table, views: bool, seed: u64) -> Session {
 
 fn everything_pushed_down(chance: &mut Chance, views: bool) -> (String, SessionConfig) {
     let partitions = *chance.pick(&[1, 2, 3, 4, 8]);
-    let batch = *chance.pick(&[1, 7, 100, 1000, 8192]);
+    let batch = *chance.pick(&[5, 100, 1000, 8192]);
     let split = *chance.pick(&[0, 0, 500, 10 << 20]);
     let mut config = session_config()
         .with_target_partitions(partitions)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tempfile::TempDir;
 use tolerant::ErrorBound;
 use tolerant::codec::Effort;
@@ -23,7 +23,7 @@ pub struct Table {
     /// Names of columns that are in folders' names.
     pub partitions: Vec<&'static str>,
     /// Whether every file's rows are in the order of their ids.
-    pub sorted: bool,
+    sorted: bool,
     /// How it came to be, for the reader of a failed test.
     pub story: String,
 }
@@ -58,13 +58,26 @@ impl Table {
             let name = format!("{part}part-{i}.parquet");
             // The first file has all columns, later ones some, in any order.
             let mut here: Vec<&Column> = columns.iter().collect();
+            // DataFusion refuses to do without a column that some file calls not nullable.
+            let nullable = evolves;
             if evolves && i > 0 {
                 let n = 1 + chance.below(columns.len());
                 here = chance.some(&columns, n);
             }
-            table.add_file(chance, &name, &here, &mut next_id);
+            table.add_file(chance, &name, &here, nullable, &mut next_id);
         }
         table
+    }
+
+    /// Whether the rows are in the order of their ids, file by file in the order of names.
+    pub fn is_sorted(&self) -> bool {
+        self.sorted && self.partitions.is_empty()
+    }
+
+    /// The folder of all files, which stays from now on.
+    pub fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
     }
 
     /// The folder of packed files among others.
@@ -77,7 +90,14 @@ impl Table {
         self.folder.path().join("ordinary")
     }
 
-    fn add_file(&mut self, chance: &mut Chance, name: &str, columns: &[&Column], id: &mut i64) {
+    fn add_file(
+        &mut self,
+        chance: &mut Chance,
+        name: &str,
+        columns: &[&Column],
+        nullable: bool,
+        id: &mut i64,
+    ) {
         let block_rows = *chance.pick(&[8, 32, 100, 512]);
         let group_rows = block_rows * *chance.pick(&[1, 2, 3, 7]);
         let rows = match chance.below(8) {
@@ -87,7 +107,7 @@ impl Table {
             3 => 2 * group_rows + chance.below(3) - 1,
             _ => 1 + chance.below(1500),
         };
-        let batch = rows_of(chance, columns, rows, id);
+        let batch = rows_of(chance, columns, rows, nullable, id);
         let layout = match chance.below(10) {
             0..7 => "packed",
             7 => "portable",
@@ -126,7 +146,7 @@ impl Table {
         match layout {
             "packed" => pack(&batch, options, &path),
             "portable" => portable(&batch, without_nested(columns, options), &path),
-            _ => ordinary(&batch, group_rows, &path),
+            _ => ordinary(&batch, columns, group_rows, &path),
         }
         let copy = self.ordinary().join(name);
         fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
@@ -142,14 +162,20 @@ fn without_nested(columns: &[&Column], options: WriterOptions) -> WriterOptions 
     })
 }
 
-fn rows_of(chance: &mut Chance, columns: &[&Column], rows: usize, id: &mut i64) -> RecordBatch {
+fn rows_of(
+    chance: &mut Chance,
+    columns: &[&Column],
+    rows: usize,
+    nullable: bool,
+    id: &mut i64,
+) -> RecordBatch {
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(*id..*id + rows as i64));
     *id += rows as i64;
     let mut all = vec![("id".to_owned(), ids, false)];
     for column in columns {
         let values = column.rows(chance, rows);
         // A column that has no nulls may say so, or not.
-        let nullable = values.null_count() > 0 || chance.one_in(2);
+        let nullable = nullable || values.null_count() > 0 || chance.one_in(2);
         all.push((column.name.clone(), values, nullable));
     }
     let at = chance.below(all.len());
@@ -191,10 +217,16 @@ fn portable(batch: &RecordBatch, options: WriterOptions, path: &Path) {
     writer.close().expect("a file is closed");
 }
 
-fn ordinary(batch: &RecordBatch, group_rows: usize, path: &Path) {
+/// Without statistics where they would leave NaN out, by which DataFusion loses its rows.
+fn ordinary(batch: &RecordBatch, columns: &[&Column], group_rows: usize, path: &Path) {
+    let statistics = match columns.iter().any(|column| column.is_special()) {
+        true => EnabledStatistics::None,
+        false => EnabledStatistics::Page,
+    };
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(group_rows))
         .set_data_page_row_count_limit(64)
+        .set_statistics_enabled(statistics)
         .build();
     let file = File::create(path).expect("a file");
     let mut writer =

@@ -1,6 +1,8 @@
 //! What queries say of columns: expressions, literals that occur in the data, and predicates.
 
-use datafusion::arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
 
@@ -12,6 +14,9 @@ pub struct Term {
     /// SQL, with `@` before the column's name.
     form: String,
     pub class: Class,
+    /// Whether it is NaN or -0.0 somewhere. DataFusion 55 orders and compares these in more than one
+    /// way: totally or as IEEE 754 does, depending on who asks.
+    pub odd: bool,
     literals: Vec<String>,
 }
 
@@ -72,6 +77,7 @@ impl Term {
             DataType::Boolean => Class::Boolean,
             _ => Class::Other,
         };
+        let odd = class == Class::Float && batches.iter().any(|batch| is_odd(batch.column(0)));
         // What need not be among the values.
         let more: &[&str] = match class {
             Class::Float => &[
@@ -91,6 +97,7 @@ impl Term {
         Self {
             form,
             class,
+            odd,
             literals,
         }
     }
@@ -110,6 +117,12 @@ impl Term {
             false => chance.pick(&self.literals).clone(),
         }
     }
+}
+
+fn is_odd(values: &ArrayRef) -> bool {
+    let values = cast(values, &DataType::Float64).expect("floats are floats");
+    let mut values = values.as_primitive::<Float64Type>().iter().flatten();
+    values.any(|x| x.is_nan() || (x == 0.0 && x.is_sign_negative()))
 }
 
 fn bare(data_type: &DataType) -> &DataType {
@@ -149,6 +162,18 @@ fn literal(value: &ScalarValue) -> Option<String> {
 
 /// A predicate of a row of a table.
 pub fn predicate(chance: &mut Chance, terms: &[Term], table: &str) -> String {
+    loop {
+        let predicate = any_predicate(chance, terms, table);
+        // With pushdown_filters, DataFusion 55 takes a filter of a part of a column for applied that
+        // it does not apply, if a CASE of another column is in it, which coalesce becomes.
+        let of_a_part = predicate.contains('[') || predicate.contains("array_length");
+        if !of_a_part || !(predicate.contains("CASE") || predicate.contains("coalesce")) {
+            return predicate;
+        }
+    }
+}
+
+fn any_predicate(chance: &mut Chance, terms: &[Term], table: &str) -> String {
     let [a, b, c] = [(); 3].map(|()| condition(chance, terms, table));
     match chance.below(10) {
         0 | 1 => format!("({a} AND {b})"),
@@ -203,13 +228,16 @@ fn condition(chance: &mut Chance, terms: &[Term], table: &str) -> String {
     }
     let mut some = || term.literal(chance);
     let (a, b, c) = (some(), some(), some());
-    match chance.below(14) {
+    // An IN list tells -0.0 from 0.0, unless DataFusion makes comparisons of it, which do not.
+    let first = if term.odd { 2 } else { 0 };
+    match first + chance.below(14 - first) {
         0 => format!("{x} IN ({a}, {b}, {c})"),
         1 => format!("{x} NOT IN ({a}, {b})"),
         2 => format!("{x} BETWEEN {a} AND {b}"),
         3 => format!("{x} NOT BETWEEN {a} AND {b}"),
-        4 => format!("{x} IS DISTINCT FROM {a}"),
-        5 => format!("{x} IS NOT DISTINCT FROM {a}"),
+        // DataFusion takes `a IS DISTINCT FROM b AND c` for one of `b AND c`.
+        4 => format!("({x} IS DISTINCT FROM {a})"),
+        5 => format!("({x} IS NOT DISTINCT FROM {a})"),
         6 => format!("{a} < {x}"),
         7 => format!("CASE WHEN {x} > {a} THEN {x} < {b} ELSE {x} = {c} END"),
         8 => format!("{x} = {a}"),

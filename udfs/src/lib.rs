@@ -15,7 +15,8 @@ pub mod features;
 pub mod quality;
 
 use datafusion::prelude::SessionContext;
-use tolerant::datafusion::CarryBounds;
+
+use bounds::CarryBounds;
 
 /// Makes all functions of this crate known to a session, and the bounds of columns known to the
 /// functions: those of tables that are created from now on.

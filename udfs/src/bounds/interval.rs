@@ -7,8 +7,8 @@ use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, Operator, Volatility, binary_expr,
 };
-use tolerant::datafusion::ColumnBound;
 
+use super::ColumnBound;
 use super::values::{lower_bound, upper_bound};
 
 /// Two expressions between whose values that of the original lies.

@@ -9,8 +9,8 @@ use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility, binary_expr, lit, not,
 };
-use tolerant::datafusion::ColumnBound;
 
+use super::ColumnBound;
 use super::interval::{Interval, interval, is_exact, literal};
 
 /// `certainly(predicate)`: true where the predicate holds on the original, whatever values within the

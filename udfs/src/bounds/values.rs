@@ -14,7 +14,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
 };
-use tolerant::datafusion::ColumnBound;
+
+use super::ColumnBound;
 
 /// `error_bound(x)`: how far x may be from the original's value, a Float64 in x's unit; 0 for
 /// columns that are kept exactly. For a point-wise relative bound it differs from value to value.

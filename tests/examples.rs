@@ -1,0 +1,23 @@
+//! The programs in examples/ run.
+
+#[path = "../examples/compress_and_query.rs"]
+mod compress_and_query;
+#[path = "../examples/features.rs"]
+mod features;
+#[path = "../examples/pipeline.rs"]
+mod pipeline;
+
+#[test]
+fn compress_and_query() {
+    compress_and_query::main().unwrap();
+}
+
+#[test]
+fn features() {
+    features::main().unwrap();
+}
+
+#[test]
+fn pipeline() {
+    pipeline::main().unwrap();
+}
