@@ -86,7 +86,7 @@ fn a_stop_ends_the_program() {
     let x: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
     let table = RecordBatch::try_from_iter([("x", x)]).unwrap();
     let command = TrainCommand {
-        command: "sleep 60".into(),
+        command: "sh -c 'sleep 60'".into(),
         format: TableFormat::Parquet,
         timeout: Duration::from_secs(60),
         lower_is_better: false,

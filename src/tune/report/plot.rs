@@ -206,7 +206,7 @@ pub(super) fn rate_distortion(report: &Report) -> Result<String> {
                 .draw_series(LineSeries::new(line, colour))
                 .map_err(failed)?
                 .label(method)
-                .legend(move |(x, y)| PathElement::new([(x - 6, y), (x + 6, y)], colour));
+                .legend(move |at| Circle::new(at, 3, colour.filled()));
         }
         chart
             .configure_series_labels()
