@@ -227,7 +227,7 @@ const NOTES: &str = "\
 - *loss, test*: relative to the baseline, with its standard error; negative is better than the baseline.
 - *tuned*: each column with a bound of its own, as `tolerant tune` chooses. Below it Tolerant's best with one
   bound for all columns (`rel:`, of each column's range), and the best of the other methods that the crate
-  has: lossless, sampling, reduced precision. C and C++ peers: `compare/run.sh tune TABLE...`.
+  has: lossless, sampling, reduced precision.
 - Tables: protein, kin40k and bike are UCI's, as the Gaussian-process literature has them; beijing is UCI's
   Beijing Multi-Site Air Quality; digits is scikit-learn's (benches/applications/export.py); the wide table
   is made in benches/applications/tables.rs.

@@ -1,14 +1,14 @@
 //! The peers, each in its modes. What they code is measured by [`crate::measure`].
 
 mod casts;
-pub mod fpzip;
-pub mod lc;
+mod fpzip;
+mod lc;
 mod lossless;
-pub mod sperr;
-pub mod sz3;
-pub mod tthresh;
+mod sperr;
+mod sz3;
+mod tthresh;
 mod vortex;
-pub mod zfp;
+mod zfp;
 
 pub use sz3::PYTHON;
 
