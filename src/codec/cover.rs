@@ -28,7 +28,7 @@ pub struct Cover<F> {
     /// Cells in ascending order, then the values that are kept bit for bit. All are distinct bits.
     pub representatives: Vec<F>,
     /// Values kept bit for bit because no cell holds them: NaN, infinities, -0.0 and any value
-    /// whose distance to its cell's representative is above the bound or not exactly representable.
+    /// whose distance to its cell's representative is above the bound.
     pub outliers: usize,
     /// The largest |x - x'|.
     pub max_error: f64,

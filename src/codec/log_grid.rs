@@ -90,9 +90,8 @@ impl LogGrid {
     }
 }
 
-/// The distance of `reconstructed` from `x`, exactly; or infinity where it may not stand for `x`:
-/// where the distance is above `ratio * |x|`, for -0.0, NaN and infinities, and where it cannot be
-/// represented exactly.
+/// The distance of `reconstructed` from `x` as [`quantize::distance`] gives it; or infinity where it
+/// may not stand for `x`: where the distance is above `ratio * |x|`, and for -0.0, NaN and infinities.
 ///
 /// With `ratio < 1` what is kept has the sign of `x`, and only zero becomes zero.
 #[inline(always)]

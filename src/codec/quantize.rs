@@ -99,11 +99,14 @@ pub(super) fn step_from_bytes(bytes: [u8; 4]) -> f64 {
     f64::from_bits(u64::from(u32::from_le_bytes(bytes)) << 32)
 }
 
-/// The distance of `reconstructed` from `x`, exactly; or infinity where it may not stand for `x`:
-/// where the distance is above `bound`.
+/// The distance of `reconstructed` from `x`, or a value just above where f64 cannot represent it; or
+/// infinity where it may not stand for `x`: where the distance is above `bound`.
 ///
 /// Infinity too for all that quantization cannot carry: NaN and infinities (they compare false),
-/// -0.0, quanta out of range, and differences that f64 cannot represent exactly.
+/// -0.0, and quanta out of range.
+///
+/// A difference that was rounded must be below the bound, not at it: rounding is monotonic and
+/// leaves `bound` where it is, so what is rounded to less was less.
 #[inline(always)]
 pub(super) fn distance(x: f64, reconstructed: f64, quantum: f64, bound: f64) -> f64 {
     const NEGATIVE_ZERO: u64 = (-0.0f64).to_bits();
@@ -112,13 +115,14 @@ pub(super) fn distance(x: f64, reconstructed: f64, quantum: f64, bound: f64) -> 
     let b_virtual = x - difference;
     let a_virtual = difference + b_virtual;
     let error = (x - a_virtual) + (b_virtual - reconstructed);
-    let kept = (difference.abs() <= bound)
-        & (error == 0.0)
+    let magnitude = difference.abs();
+    let kept = ((magnitude < bound) | ((magnitude == bound) & (error == 0.0)))
         & (quantum.abs() <= MAX_QUANTUM)
         & (x.to_bits() != NEGATIVE_ZERO)
         & (reconstructed.to_bits() != NEGATIVE_ZERO);
     if kept {
-        difference.abs()
+        // One step up where it was rounded: half of one is what rounding takes.
+        f64::from_bits(magnitude.to_bits() + u64::from(error != 0.0))
     } else {
         f64::INFINITY
     }

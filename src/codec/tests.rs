@@ -28,7 +28,8 @@ fn check<F: Float>(values: &[F], bound: f64) {
             largest = largest.max((a - b).abs());
         }
     }
-    assert_eq!(block.max_error, largest);
+    // A step above where f64 rounds the difference.
+    assert!([largest, largest.next_up()].contains(&block.max_error));
     assert_eq!(block.nans, decoded.iter().filter(|y| y.is_nan()).count());
     let ordered = || decoded.iter().copied().filter(|y| !y.is_nan());
     let min = ordered().min_by(|a, b| Element::total_cmp(a, b));
@@ -117,6 +118,27 @@ proptest! {
         let mut decoded = vec![0f64; values.len()];
         let _ = decode(&forged, &mut decoded);
     }
+}
+
+/// Doubles of all their digits differ from what is far from them by what f64 has to round. They once
+/// became outliers, more of them the looser the bound.
+#[test]
+fn looser_bounds_make_doubles_of_all_digits_smaller() {
+    let mut state = 1u64;
+    let values: Vec<f64> = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    })
+    .take(20_000)
+    .collect();
+    let sizes = [1e-4, 1e-3, 1e-2, 0.1, 0.4].map(|bound| {
+        check(&values, bound);
+        encode_lossy(&values, bound).unwrap().payload.len()
+    });
+    assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+    assert!(sizes[4] < 20_000 / 4, "{sizes:?}");
 }
 
 #[test]

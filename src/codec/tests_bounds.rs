@@ -27,7 +27,8 @@ fn check<F: Float>(values: &[F], ratio: f64) -> EncodedBlock {
         );
         largest = largest.max(distance);
     }
-    assert_eq!(block.max_error, largest);
+    // A step above where f64 rounds the difference.
+    assert!([largest, largest.next_up()].contains(&block.max_error));
     assert_eq!(block.nans, decoded.iter().filter(|y| y.is_nan()).count());
     let ordered = || decoded.iter().copied().filter(|y| !y.is_nan());
     let bits = |x: Option<F>| x.map(Element::bits);

@@ -38,7 +38,8 @@ fn check<F: Float>(values: &[F], bound: f64) {
                 largest = largest.max((a - b).abs());
             }
         }
-        assert_eq!(block.max_error, largest);
+        // A step above where f64 rounds the difference.
+        assert!([largest, largest.next_up()].contains(&block.max_error));
         let ordered = || decoded.iter().copied().filter(|y| !y.is_nan());
         let min = ordered().min_by(|a, b| Element::total_cmp(a, b));
         let max = ordered().max_by(|a, b| Element::total_cmp(a, b));
