@@ -29,17 +29,18 @@ pub fn session_context() -> SessionContext {
 ///
 /// DataFusion's own, but for what gives wrong answers in its version 55: dynamic filters of MIN
 /// and MAX drop rows, of ordinary Parquet too, when several columns are asked for or a part of the
-/// data holds only nulls (apache/datafusion issues 25147, 24816).
+/// data holds only nulls (apache/datafusion issues 25147, 24816); and a LIMIT makes scans of a
+/// declared order forget it (the rule `LimitPushdown`, `with_preserve_order(false)`), so that idle
+/// partitions take the files of others and merge them in the wrong place.
 ///
 /// Late materialisation, which fetches and decodes only the blocks in which a row is left by the
 /// filters, is off as in DataFusion; `SET datafusion.execution.parquet.pushdown_filters = true`
 /// turns it on.
 pub fn session_config() -> SessionConfig {
     let mut config = SessionConfig::new();
-    config
-        .options_mut()
-        .optimizer
-        .enable_aggregate_dynamic_filter_pushdown = false;
+    let options = config.options_mut();
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    options.execution.enable_file_stream_work_stealing = false;
     config
 }
 

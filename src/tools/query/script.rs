@@ -98,7 +98,10 @@ fn is_complete(text: &str) -> bool {
     let mut tokens = match &tokens {
         Ok(tokens) => tokens.iter().rev(),
         // What has no end yet; anything else is for the parser to explain.
-        Err(error) => return !error.message.starts_with("Unterminated"),
+        Err(error) => {
+            let message = &error.message;
+            return !message.starts_with("Unterminated") && !message.contains("EOF");
+        }
     };
     let last = tokens.find(|token| !matches!(token, Token::Whitespace(_)));
     last == Some(&Token::SemiColon)
