@@ -1,8 +1,8 @@
-//! The methods of reduction that always work. Those that need C and C++ libraries are in the `compare`
-//! crate.
+//! The methods of reduction that always work. Others, of C and C++ libraries too, are given to
+//! [`tune`](super::tune) by its caller.
 //!
 //! Every method is charged for all columns: what it does not change is kept in the smallest ordinary
-//! Parquet file that we know to write ([`parquet_file`]). The table it gives is what a reader of its bytes
+//! Parquet file that we know to write (`parquet_file`). The table it gives is what a reader of its bytes
 //! would get.
 
 mod lossless;
