@@ -2,19 +2,17 @@
 //!
 //! Python's interpreter is the one that `scripts/python_env.sh` prints; `scripts/test.sh` sets it.
 
+#[path = "../../tests/strangers/python.rs"]
+mod python;
+
 use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn the_tests_in_python_pass() {
-    if std::env::var_os("TOLERANT_SKIP_STRANGERS").is_some_and(|skip| skip == "1") {
-        eprintln!("left out: TOLERANT_SKIP_STRANGERS=1");
+    let Some(python) = python::python() else {
         return;
-    }
-    let python = std::env::var_os("TOLERANT_PYTHON").expect(
-        "TOLERANT_PYTHON is not set: run scripts/test.sh, or set it to the path that \
-         scripts/python_env.sh prints. TOLERANT_SKIP_STRANGERS=1 leaves these tests out",
-    );
+    };
     let this = std::env::current_exe().unwrap();
     let built = this.parent().unwrap();
     let library = format!(

@@ -12,11 +12,10 @@ fn round_trip<F: Float>(values: &[F], bound: f64) -> (EncodedBlock, Vec<F>) {
     (block, decoded)
 }
 
-/// Every value within the bound or the same bits; statistics true of what is decoded.
-fn check<F: Float>(values: &[F], bound: f64) {
-    let (block, decoded) = round_trip(values, bound);
+/// The largest distance of values from what they became: every one is within the bound, or has the same bits.
+pub(super) fn largest_error<F: Float>(values: &[F], decoded: &[F], bound: f64) -> f64 {
     let mut largest = 0f64;
-    for (x, y) in values.iter().zip(&decoded) {
+    for (x, y) in values.iter().zip(decoded) {
         let (a, b) = (x.to_f64(), y.to_f64());
         if x.to_bits() != y.to_bits() {
             assert!(
@@ -28,6 +27,13 @@ fn check<F: Float>(values: &[F], bound: f64) {
             largest = largest.max((a - b).abs());
         }
     }
+    largest
+}
+
+/// Every value within the bound or the same bits; statistics true of what is decoded.
+fn check<F: Float>(values: &[F], bound: f64) {
+    let (block, decoded) = round_trip(values, bound);
+    let largest = largest_error(values, &decoded, bound);
     // A step above where f64 rounds the difference.
     assert!([largest, largest.next_up()].contains(&block.max_error));
     assert_eq!(block.nans, decoded.iter().filter(|y| y.is_nan()).count());

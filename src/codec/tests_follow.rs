@@ -7,6 +7,7 @@ use super::bits::Learning;
 use super::follow;
 use super::payload::{self, Cursor};
 use super::strides::{self, Step, Strides};
+use super::tests::largest_error;
 use super::*;
 
 fn followed<F: Float>(values: &[F], bound: f64) -> Vec<EncodedBlock> {
@@ -25,19 +26,7 @@ fn check<F: Float>(values: &[F], bound: f64) {
     for block in followed(values, bound) {
         let mut decoded = vec![F::zeroed(); values.len()];
         decode(&block.payload, &mut decoded).unwrap();
-        let mut largest = 0f64;
-        for (x, y) in values.iter().zip(&decoded) {
-            let (a, b) = (x.to_f64(), y.to_f64());
-            if x.to_bits() != y.to_bits() {
-                assert!(
-                    (a - b).abs() <= bound,
-                    "{x:?} became {y:?}, bound {bound:e}"
-                );
-                assert!(!(a == 0.0 && a.is_sign_negative()), "-0.0 became {y:?}");
-                assert!(!(b == 0.0 && b.is_sign_negative()), "{x:?} became -0.0");
-                largest = largest.max((a - b).abs());
-            }
-        }
+        let largest = largest_error(values, &decoded, bound);
         // A step above where f64 rounds the difference.
         assert!([largest, largest.next_up()].contains(&block.max_error));
         let ordered = || decoded.iter().copied().filter(|y| !y.is_nan());

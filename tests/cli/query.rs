@@ -1,14 +1,6 @@
 //! `query`: only results on standard output, in four formats.
 
-use crate::support::Folder;
 use crate::tables::*;
-
-fn packed() -> Folder {
-    let folder = Folder::new();
-    write_parquet(&folder.path("plain.parquet"), &mixed(0, 1000));
-    folder.ok(&["compress", "plain.parquet", "-o", "packed.parquet"]);
-    folder
-}
 
 /// Files by path and by name, packed and ordinary, in one query.
 #[test]

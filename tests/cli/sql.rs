@@ -16,13 +16,6 @@ fn script(folder: &Folder, args: &[&str], text: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn packed() -> Folder {
-    let folder = Folder::new();
-    write_parquet(&folder.path("plain.parquet"), &mixed(0, 1000));
-    folder.ok(&["compress", "plain.parquet", "-o", "packed.parquet"]);
-    folder
-}
-
 #[test]
 fn statements_see_those_before_them() {
     let folder = packed();

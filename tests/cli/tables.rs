@@ -15,6 +15,16 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use crate::support::Folder;
+
+/// A folder with `plain.parquet` and, as `compress` makes it of that, `packed.parquet`.
+pub fn packed() -> Folder {
+    let folder = Folder::new();
+    write_parquet(&folder.path("plain.parquet"), &mixed(0, 1000));
+    folder.ok(&["compress", "plain.parquet", "-o", "packed.parquet"]);
+    folder
+}
+
 /// Lossy, exact and ordinary columns, with and without nulls; `start` is the first row's number.
 pub fn mixed(start: usize, rows: usize) -> RecordBatch {
     let at = |i: usize| (start + i) as f64;

@@ -8,7 +8,8 @@ use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 
-use crate::support::{folder, python, run, serve, virtual_bytes};
+use crate::python::python;
+use crate::support::{folder, run, serve, virtual_bytes};
 
 #[tokio::test]
 async fn object_store_reads_ranges_and_tables() {

@@ -6,8 +6,9 @@ use std::io::BufRead;
 use std::path::Path;
 use std::process::Command;
 
+use crate::python::python;
 use crate::remote::S3;
-use crate::support::{pack, python, serve, table};
+use crate::support::{pack, serve, table};
 
 /// The blocks of a page in `language`, with the line that each starts at.
 fn snippets(page: &str, language: &str) -> Vec<(usize, String)> {

@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::BufRead;
 
-use crate::support::{Served, folder, pack, python, run, serve, table};
+use crate::python::python;
+use crate::support::{Served, folder, pack, run, serve, table};
 
 fn flight_url(server: &mut Served) -> String {
     let mut line = String::new();

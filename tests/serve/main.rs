@@ -11,5 +11,7 @@ mod flight;
 mod http;
 mod load;
 mod patience;
+#[path = "../strangers/python.rs"]
+mod python;
 mod remote;
 mod support;

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use serde_json::Value;
 
-use crate::support::{folder, pack, plain, python, serve, table};
+use crate::python::python;
+use crate::support::{folder, pack, plain, serve, table};
 
 /// moto, and a folder to work in.
 pub struct S3 {

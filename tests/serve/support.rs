@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,19 +205,6 @@ impl Answer {
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
-}
-
-/// The Python interpreter, or None if these tests are to be left out.
-pub fn python() -> Option<PathBuf> {
-    if std::env::var_os("TOLERANT_SKIP_STRANGERS").is_some_and(|skip| skip == "1") {
-        eprintln!("left out: TOLERANT_SKIP_STRANGERS=1");
-        return None;
-    }
-    let python = std::env::var_os("TOLERANT_PYTHON").expect(
-        "TOLERANT_PYTHON is not set: run scripts/test.sh, or set it to the path that \
-         scripts/python_env.sh prints. TOLERANT_SKIP_STRANGERS=1 leaves these tests out",
-    );
-    Some(python.into())
 }
 
 /// Runs a script of this folder; fails with all that it printed.

@@ -5,29 +5,18 @@
 
 mod parquet_rs;
 mod portable;
+mod python;
 mod tables;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use parquet::arrow::ArrowWriter;
+use python::python;
 use tolerant::file::{Opened, ReaderBuilder, VectorRange, VirtualFile, Writer, WriterOptions};
-
-/// The interpreter, or None if these tests are to be left out.
-fn python() -> Option<PathBuf> {
-    if std::env::var_os("TOLERANT_SKIP_STRANGERS").is_some_and(|skip| skip == "1") {
-        eprintln!("left out: TOLERANT_SKIP_STRANGERS=1");
-        return None;
-    }
-    let python = std::env::var_os("TOLERANT_PYTHON").expect(
-        "TOLERANT_PYTHON is not set: run scripts/test.sh, or set it to the path that \
-         scripts/python_env.sh prints. TOLERANT_SKIP_STRANGERS=1 leaves these tests out",
-    );
-    Some(python.into())
-}
 
 /// Runs a script of this folder; fails with all that it printed.
 fn run(python: &Path, script: &str, arguments: &[&Path]) {

@@ -13,6 +13,7 @@
 pub mod bounds;
 pub mod features;
 pub mod quality;
+mod states;
 
 use datafusion::prelude::SessionContext;
 

@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 
 use super::interval::interval;
 use super::predicates::{Want, rewrite};
+use crate::states;
 
 /// `sum_interval(x)`: the sum of the original's values lies within, both the real one and one that
 /// is added up in Float64 in any order. NaN and infinities are the original's own.
@@ -287,15 +288,7 @@ impl Accumulator for Ends {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let parts: Vec<_> = states
-            .iter()
-            .map(|part| part.as_primitive::<Float64Type>())
-            .collect();
-        for row in 0..parts.first().map_or(0, |part| part.len()) {
-            let mut state = [0.0; PARTS];
-            for (number, part) in state.iter_mut().zip(&parts) {
-                *number = part.value(row);
-            }
+        for state in states::rows(states) {
             // A state of no values is neutral, but for the sign of a NaN on its way.
             if state[0] > 0.0 {
                 self.merge(state);

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions_aggregate::correlation::corr_udaf;
 use datafusion::logical_expr::{Accumulator, AggregateUDF, Volatility, create_udaf};
+
+use crate::states;
 
 /// `max_abs_error(original, reconstruction)`: the largest |x - x'|, a Float64 in the columns' unit;
 /// null without pairs.
@@ -227,15 +229,7 @@ impl Accumulator for Pairs {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let parts: Vec<_> = states
-            .iter()
-            .map(|part| part.as_primitive::<Float64Type>())
-            .collect();
-        for row in 0..parts.first().map_or(0, |part| part.len()) {
-            let mut state = [0.0; PARTS];
-            for (number, part) in state.iter_mut().zip(&parts) {
-                *number = part.value(row);
-            }
+        for state in states::rows(states) {
             self.seen.add(Seen::of_parts(state));
         }
         Ok(())
