@@ -11,6 +11,9 @@
 //! - [`serve`]: an HTTP and a Flight SQL server of a folder of files.
 //! - [`cli`]: the `tolerant` binary's arguments and output.
 
+// But for one call in the codec, which compiles its loops for wider vectors.
+#![deny(unsafe_code)]
+
 pub mod codec;
 
 #[cfg(feature = "cli")]

@@ -3,6 +3,7 @@
 
 use super::CodecError;
 use super::bits::{BitReader, BitWriter, Number};
+use super::wide;
 
 /// Stands for a row of a reference that holds no integer, being null.
 pub const ABSENT: i32 = i32::MIN;
@@ -156,7 +157,10 @@ impl Context {
             return Vec::new();
         };
         let mut rows = vec![0u16; references[first.reference].len()];
-        self.fill(references, 0, 1, &mut rows);
+        wide::run(
+            #[inline(always)]
+            || self.fill(references, 0, 1, &mut rows),
+        );
         rows
     }
 

@@ -8,7 +8,7 @@ use super::payload::{self, Cursor, PayloadKind};
 use super::pointwise::{self, Levels};
 use super::quantize::{self, Grid, PHASES};
 use super::stream::{self, DECODE_CHUNK};
-use super::{CodecError, coding};
+use super::{CodecError, coding, wide};
 
 /// Decodes `payload` into `dst`, whose type and length must be those of the payload.
 ///
@@ -197,11 +197,14 @@ impl Form {
             Self::Grid(grid, outliers) => {
                 let mut values = [F::zeroed(); DECODE_CHUNK];
                 for integers in integers.chunks(DECODE_CHUNK) {
-                    {
-                        for (value, integer) in values.iter_mut().zip(integers) {
-                            *value = grid.reconstruct(f64::from(*integer));
-                        }
-                    };
+                    wide::run(
+                        #[inline(always)]
+                        || {
+                            for (value, integer) in values.iter_mut().zip(integers) {
+                                *value = grid.reconstruct(f64::from(*integer));
+                            }
+                        },
+                    );
                     out.extend_from_slice(bytemuck::cast_slice(&values[..integers.len()]));
                 }
                 outliers

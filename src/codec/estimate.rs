@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::alphabet::Alphabet;
 use super::context::{ABSENT, Context, MAX_CONTEXTS};
 use super::transform::{MAX_DELTA, Transform};
+use super::wide;
 
 /// Consecutive rows of a sample.
 pub(super) const RUN: usize = 512;
@@ -170,7 +171,10 @@ impl Cost {
         let times = context.by_previous(size) as u16;
         self.rows.resize(n, 0);
         let (rows, cells) = (&mut self.rows[..n], &mut self.cells);
-        context.fill(references, 0, times, rows);
+        wide::run(
+            #[inline(always)]
+            || context.fill(references, 0, times, rows),
+        );
         let mut before = 0u8;
         for (symbol, row) in symbols.symbols.iter().zip(rows) {
             let mut context_of = usize::from(*row);

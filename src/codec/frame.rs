@@ -17,6 +17,7 @@ use super::CodecError;
 use super::bits::{unzigzag, zigzag};
 use super::payload::{self, Cursor};
 use super::stream::{self, Delta};
+use super::wide;
 
 const LANES: usize = 8;
 /// Integers of a group.
@@ -133,7 +134,10 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
         let (words, _) = cursor
             .take(words_of(group.len(), width) * 4)?
             .as_chunks::<4>();
-        unpack(words, low, width, group);
+        wide::run(
+            #[inline(always)]
+            || unpack(words, low, width, group),
+        );
     }
     let mut next = 0;
     for (gap, x) in gaps.into_iter().zip(apart) {
@@ -242,6 +246,19 @@ mod tests {
         fn any_bytes_are_an_error_or_integers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let mut integers = vec![0; 300];
             let _ = read(&mut Cursor::new(&bytes), &mut integers);
+        }
+
+        #[test]
+        fn wide_or_not_is_the_same(
+            low: i32,
+            width in 0u32..=32,
+            n in 1usize..=GROUP,
+            bytes in prop::collection::vec(any::<[u8; 4]>(), GROUP),
+        ) {
+            let (mut plain, mut widened) = (vec![0; n], vec![0; n]);
+            unpack(&bytes[..words_of(n, width)], low, width, &mut plain);
+            wide::run(|| unpack(&bytes[..words_of(n, width)], low, width, &mut widened));
+            prop_assert_eq!(plain, widened);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::element::{Element, Float};
 use super::quantize::{self, Grid};
+use super::wide;
 
 /// Integers that quanta are stored as.
 pub(super) trait Quantum: Element + Default + Into<i64> {
@@ -46,7 +47,10 @@ pub(super) fn quantize_all<F: Float, Q: Quantum>(
         .zip(quanta.chunks_mut(CHUNK))
         .enumerate()
     {
-        let chunk = quantize_chunk(values, quanta, inverse_step, bound, grid);
+        let chunk = wide::run(
+            #[inline(always)]
+            || quantize_chunk(values, quanta, inverse_step, bound, grid),
+        );
         if chunk.worst < f64::INFINITY {
             kept.add(chunk);
             continue;
@@ -99,32 +103,61 @@ impl Extremes {
         max: f64::NEG_INFINITY,
     };
 
-    /// Comparisons rather than f64::min, which does not vectorize.
+    /// Of as many values; in lanes, so that it vectorizes.
+    #[inline(always)]
+    fn of(distances: &[f64], reconstructed: &[f64]) -> Self {
+        const LANES: usize = 8;
+        let mut lanes = (
+            [0.0; LANES],
+            [f64::INFINITY; LANES],
+            [f64::NEG_INFINITY; LANES],
+        );
+        let (worst, min, max) = (&mut lanes.0, &mut lanes.1, &mut lanes.2);
+        let (distances, last_distances) = distances.as_chunks::<LANES>();
+        let (ys, last_ys) = reconstructed.as_chunks::<LANES>();
+        for (distances, ys) in distances.iter().zip(ys) {
+            for lane in 0..LANES {
+                worst[lane] = greater(worst[lane], distances[lane]);
+                min[lane] = less(min[lane], ys[lane]);
+                max[lane] = greater(max[lane], ys[lane]);
+            }
+        }
+        let mut all = Self::NONE;
+        for lane in 0..LANES {
+            let (worst, min, max) = (worst[lane], min[lane], max[lane]);
+            all.add(Self { worst, min, max });
+        }
+        for (&worst, &y) in last_distances.iter().zip(last_ys) {
+            let (min, max) = (y, y);
+            all.add(Self { worst, min, max });
+        }
+        all
+    }
+
     #[inline(always)]
     pub(super) fn add(&mut self, other: Self) {
-        self.worst = if other.worst > self.worst {
-            other.worst
-        } else {
-            self.worst
-        };
-        self.min = if other.min < self.min {
-            other.min
-        } else {
-            self.min
-        };
-        self.max = if other.max > self.max {
-            other.max
-        } else {
-            self.max
-        };
+        self.worst = greater(self.worst, other.worst);
+        self.min = less(self.min, other.min);
+        self.max = greater(self.max, other.max);
     }
+}
+
+/// The first unless the second is less: unlike f64::min it vectorizes, and keeps the first of two zeros.
+#[inline(always)]
+fn less(first: f64, second: f64) -> f64 {
+    if second < first { second } else { first }
+}
+
+#[inline(always)]
+fn greater(first: f64, second: f64) -> f64 {
+    if second > first { second } else { first }
 }
 
 /// Values quantized at a time.
 const CHUNK: usize = 256;
 
 /// Quantizes up to [`CHUNK`] values; the extremes hold, and their `worst` is finite, if all of them
-/// were kept. Free of branches and in lanes, so that it vectorizes.
+/// were kept. In loops over arrays, free of branches, so that each of them vectorizes.
 #[inline(always)]
 fn quantize_chunk<F: Float, Q: Quantum>(
     values: &[F],
@@ -133,47 +166,24 @@ fn quantize_chunk<F: Float, Q: Quantum>(
     bound: f64,
     grid: Grid,
 ) -> Extremes {
-    const LANES: usize = 8;
-    let mut lanes = [Extremes::NONE; LANES];
-    let (groups, rest) = values.as_chunks::<LANES>();
-    let (to_groups, to_rest) = quanta.as_chunks_mut::<LANES>();
-    for (group, to) in groups.iter().zip(to_groups) {
-        for lane in 0..LANES {
-            lanes[lane].add(quantize(
-                group[lane],
-                &mut to[lane],
-                inverse_step,
-                bound,
-                grid,
-            ));
-        }
+    let (mut exact, mut whole) = ([0.0; CHUNK], [0.0; CHUNK]);
+    let (mut stored, mut distances) = ([0.0; CHUNK], [0.0; CHUNK]);
+    let n = values.len();
+    for (exact, x) in exact.iter_mut().zip(values) {
+        *exact = x.to_f64();
     }
-    for (x, to) in rest.iter().zip(to_rest) {
-        lanes[0].add(quantize(*x, to, inverse_step, bound, grid));
+    for ((whole, to), x) in whole.iter_mut().zip(quanta).zip(&exact) {
+        let (quantum, integer) = grid.quantum(*x, inverse_step);
+        (*whole, *to) = (quantum, Q::from_i64(integer));
     }
-    lanes.into_iter().fold(Extremes::NONE, |mut all, lane| {
-        all.add(lane);
-        all
-    })
-}
-
-#[inline(always)]
-fn quantize<F: Float, Q: Quantum>(
-    x: F,
-    to: &mut Q,
-    inverse_step: f64,
-    bound: f64,
-    grid: Grid,
-) -> Extremes {
-    let (quantum, integer) = grid.quantum(x.to_f64(), inverse_step);
-    let y = grid.reconstruct::<F>(quantum).to_f64();
-    *to = Q::from_i64(integer);
-    let worst = quantize::distance(x.to_f64(), y, quantum, bound);
-    Extremes {
-        worst,
-        min: y,
-        max: y,
+    for (y, quantum) in stored[..n].iter_mut().zip(&whole) {
+        *y = grid.reconstruct::<F>(*quantum).to_f64();
     }
+    let pairs = exact.iter().zip(&stored).zip(&whole);
+    for (distance, ((x, y), quantum)) in distances[..n].iter_mut().zip(pairs) {
+        *distance = quantize::distance(*x, *y, *quantum, bound);
+    }
+    Extremes::of(&distances[..n], &stored[..n])
 }
 
 /// Statistics of reconstructed values.
@@ -206,5 +216,32 @@ impl<T: Element> Summary<T> {
                 if x.total_cmp(&max).is_gt() { x } else { max },
             ),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn wide_or_not_is_the_same(
+            values in prop::collection::vec(prop_oneof![any::<f32>(), -9f32..9.0, Just(-0.0)], 1..CHUNK),
+            exponent in -20i32..9,
+            phase in 0..quantize::PHASES,
+        ) {
+            let (step, n) = (2f64.powi(exponent) * 1.25, values.len());
+            let grid = Grid { step, phase };
+            let (mut plain, mut widened) = (vec![0i32; n], vec![0i32; n]);
+            let chunk = |quanta: &mut [i32]| {
+                let Extremes { worst, min, max } =
+                    quantize_chunk(&values, quanta, 1.0 / step, step / 2.0, grid);
+                [worst, min, max].map(f64::to_bits)
+            };
+            let extremes = chunk(&mut plain);
+            prop_assert_eq!(extremes, wide::run(|| chunk(&mut widened)));
+            prop_assert_eq!(plain, widened);
+        }
     }
 }

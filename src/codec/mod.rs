@@ -78,6 +78,7 @@ mod tests_vector;
 mod transform;
 mod unpack;
 mod vector;
+mod wide;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};
 pub use cells::Cell;

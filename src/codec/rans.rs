@@ -8,6 +8,7 @@
 use super::CodecError;
 use super::alphabet::MAX_SYMBOLS;
 use super::payload::Cursor;
+use super::wide;
 
 /// States below this take in 16 bits.
 const LEAST_STATE: u32 = 1 << 16;
@@ -348,10 +349,13 @@ pub(super) fn encode(
         free: words.len(),
         words: &mut words,
     };
-    match in_runs {
-        true => encoder.in_runs(states),
-        false => encoder.interleaved(states),
-    };
+    wide::run(
+        #[inline(always)]
+        || match in_runs {
+            true => encoder.in_runs(states),
+            false => encoder.interleaved(states),
+        },
+    );
     let words = &encoder.words[encoder.free..];
     for state in states {
         out.extend_from_slice(&state.to_le_bytes());

@@ -6,6 +6,7 @@ use super::bits::{BitReader, BitWriter, Learning, Number};
 use super::context::ABSENT;
 use super::payload::{self, Cursor};
 use super::strides::{self, Strides};
+use super::wide;
 
 /// What is taken from each integer before it is coded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,17 +57,20 @@ impl Linear {
         let mut befores = [0; MAX_TERMS];
         for (at, integers) in integers.chunks_mut(PIECE).enumerate() {
             let mut sums = [0; PIECE];
-            {
-                let sums = &mut sums[..integers.len()];
-                sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
-                for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
-                    let known = &references[*reference][at * PIECE..][..integers.len()];
-                    self.add(known, *weight, before, sums);
-                }
-                for (x, sum) in integers.iter_mut().zip(sums) {
-                    each(x, (*sum >> WEIGHT_BITS) as i32);
-                }
-            };
+            wide::run(
+                #[inline(always)]
+                || {
+                    let sums = &mut sums[..integers.len()];
+                    sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
+                    for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
+                        let known = &references[*reference][at * PIECE..][..integers.len()];
+                        self.add(known, *weight, before, sums);
+                    }
+                    for (x, sum) in integers.iter_mut().zip(sums) {
+                        each(x, (*sum >> WEIGHT_BITS) as i32);
+                    }
+                },
+            );
         }
     }
 

@@ -5,6 +5,7 @@ use super::CodecError;
 use super::alphabet::{Alphabet, Extra};
 use super::context::Context;
 use super::rans::{self, Bases, Coded, DecodeTables, Decoder};
+use super::wide;
 
 /// Integers decoded at a time: a multiple of all numbers of lanes.
 const PIECE: usize = 2048;
@@ -28,7 +29,10 @@ impl Unpack<'_> {
         mut extra: Extra<'_>,
         values: &mut [i32],
     ) -> Result<(), CodecError> {
-        self.any_lanes(coded, &mut extra, values)?;
+        wide::run(
+            #[inline(always)]
+            || self.any_lanes(coded, &mut extra, values),
+        )?;
         extra.finish()
     }
 

@@ -1,0 +1,31 @@
+//! Inner loops, compiled once more for the wider vectors and shifts that most x86-64 CPUs have.
+//!
+//! What is compiled is the same code: integers wrap and floats round as they do elsewhere (rustc
+//! never fuses a multiplication with an addition), so that the results are the same to the bit.
+
+/// Does `work`, by AVX2 and BMI where the CPU has them. `work` itself and what it calls are to be
+/// `inline(always)`, or they are compiled without.
+#[inline(always)]
+pub(super) fn run<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx2() {
+        #[allow(unsafe_code)]
+        // SAFETY: the CPU has the features that `on_avx2` is compiled for, which is all that
+        // makes the call unsafe.
+        return unsafe { on_avx2(work) };
+    }
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("bmi1")
+        && std::arch::is_x86_feature_detected!("bmi2")
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn on_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
