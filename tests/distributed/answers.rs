@@ -36,7 +36,7 @@ const QUERIES: &[(usize, &str)] = &[
     ),
     (
         1,
-        "SELECT count(*) AS n FROM (SELECT id FROM P LIMIT 12345)",
+        "SELECT count(*) AS n FROM (SELECT id FROM P WHERE x > -200 LIMIT 12345)",
     ),
     (
         2,

@@ -18,7 +18,7 @@ fn query(folder: &std::path::Path) -> String {
     format!(
         "SELECT a.part, count(*) AS n, sum(b.id) AS s \
          FROM '{packed}' a JOIN '{packed}' b ON a.part = b.part \
-         WHERE a.id < 12000 AND a.x + b.x > 20 GROUP BY a.part ORDER BY a.part"
+         WHERE a.id < 6000 AND a.x + b.x > 20 GROUP BY a.part ORDER BY a.part"
     )
 }
 
