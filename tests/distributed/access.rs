@@ -97,11 +97,10 @@ fn a_path_that_workers_do_not_see() {
     let folder = folder();
     let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
     let addresses = addresses(&workers);
-    let sql =
-        format!("SELECT sum(id) AS s FROM 'file:///proc/self/cwd/packed.parquet' WHERE x > 0");
-    let here = Query::start_in(folder.path(), &sql, &[]).end(Duration::from_secs(60));
+    let sql = "SELECT sum(id) AS s FROM 'file:///proc/self/cwd/packed.parquet' WHERE x > 0";
+    let here = Query::start_in(folder.path(), sql, &[]).end(Duration::from_secs(60));
     assert_eq!((here.code, here.stderr.as_str()), (Some(0), ""), "{here:?}");
-    let there = Query::start_in(folder.path(), &sql, &["--workers", &addresses]);
+    let there = Query::start_in(folder.path(), sql, &["--workers", &addresses]);
     let there = there.end(Duration::from_secs(60));
     assert_eq!(
         (there.code, there.stdout.as_str()),

@@ -94,9 +94,12 @@ fn a_worker_that_falls_silent() {
     let sql = query(folder.path());
     let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
     let expected = rows(&sql, &[]);
+    let start = Instant::now();
+    assert_eq!(rows(&sql, &["--workers", &addresses(&workers)]), expected);
+    let whole = start.elapsed();
     let query = Query::start(&sql, &["--workers", &addresses(&workers)]);
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(whole / 3);
     signal(&workers[1], "-STOP");
     let run = query.end(LIMIT);
-    judge(&run, &expected, &workers[1]);
+    assert!(judge(&run, &expected, &workers[1]), "{run:?}");
 }
