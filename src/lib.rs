@@ -9,6 +9,7 @@
 //! - [`tools`]: compress, verify, inspect, query, decompress, as functions.
 //! - [`tune`]: how much error a model bears, and the bounds for it.
 //! - [`serve`]: an HTTP and a Flight SQL server of a folder of files.
+//! - [`mod@distributed`]: queries over several machines: workers, and sessions that use them.
 //! - [`cli`]: the `tolerant` binary's arguments and output.
 
 // But for one call in the codec, which compiles its loops for wider vectors.
@@ -20,6 +21,8 @@ pub mod codec;
 pub mod cli;
 #[cfg(feature = "datafusion")]
 pub mod datafusion;
+#[cfg(feature = "distributed")]
+pub mod distributed;
 #[cfg(feature = "file")]
 pub mod file;
 #[cfg(feature = "serve")]

@@ -2,6 +2,9 @@
 
 #[path = "../examples/compress_and_query.rs"]
 mod compress_and_query;
+#[cfg(feature = "distributed")]
+#[path = "../examples/distributed.rs"]
+mod distributed;
 #[path = "../examples/features.rs"]
 mod features;
 #[path = "../examples/pipeline.rs"]
@@ -10,6 +13,12 @@ mod pipeline;
 #[test]
 fn compress_and_query() {
     compress_and_query::main().unwrap();
+}
+
+#[cfg(feature = "distributed")]
+#[test]
+fn distributed() {
+    distributed::main().unwrap();
 }
 
 #[test]

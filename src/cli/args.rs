@@ -39,6 +39,8 @@ pub enum Command {
     Tune(super::tune_args::Tune),
     #[cfg(feature = "serve")]
     Serve(Serve),
+    #[cfg(feature = "distributed")]
+    Worker(Worker),
 }
 
 /// Compress tables into one Parquet file.
@@ -206,6 +208,9 @@ pub struct Query {
     /// The file to write instead of standard output; it appears complete or not at all
     #[arg(short, long, value_name = "OUT", value_parser = place)]
     pub output: Option<PathBuf>,
+    #[cfg(feature = "distributed")]
+    #[command(flatten)]
+    pub cluster: Cluster,
 }
 
 /// Run SQL statements from standard input: a shell on a terminal, else a script.
@@ -225,6 +230,21 @@ pub struct Sql {
     /// How to print the rows; json is one object per row, a line each
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    #[cfg(feature = "distributed")]
+    #[command(flatten)]
+    pub cluster: Cluster,
+}
+
+/// The machines that a query runs on.
+#[cfg(feature = "distributed")]
+#[derive(Debug, Args)]
+pub struct Cluster {
+    /// Run scans and joins on these, where `tolerant worker` runs; paths must name the same files there
+    #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',')]
+    pub workers: Vec<String>,
+    /// Show the workers the token in this file's first line
+    #[arg(long, value_name = "FILE", requires = "workers")]
+    pub token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -283,6 +303,25 @@ pub struct Serve {
     /// Memory that data may take between disk and network, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub memory: u64,
+}
+
+/// Run parts of other machines' queries: those of `tolerant query --workers` and `tolerant sql --workers`.
+///
+/// Whoever may ask can read every file and URL that this process can. Stop with Ctrl-C.
+#[cfg(feature = "distributed")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tolerant worker
+  tolerant worker --bind 10.0.0.2:7601 --token-file token.txt")]
+pub struct Worker {
+    /// Where to listen; port 0 is any free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7601")]
+    pub bind: SocketAddr,
+    /// Ask everyone for the token in this file's first line, and show it to other workers; needed
+    /// where the address is not this machine's own
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 #[cfg(feature = "serve")]

@@ -12,6 +12,8 @@ mod tune;
 #[cfg(feature = "tune")]
 mod tune_args;
 mod words;
+#[cfg(feature = "distributed")]
+mod worker;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -96,6 +98,8 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Sql(args) => run_sql(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
+        #[cfg(feature = "distributed")]
+        Command::Worker(args) => worker::run(args),
         Command::Decompress(args) => {
             let bar = bar("decompressing");
             let report = decompress(&args.input, &args.output, &|rows, total| {
@@ -170,6 +174,10 @@ fn run_query(args: args::Query) -> Result<u8> {
         sql: args.sql,
         tables: args.tables,
         format,
+        #[cfg(feature = "distributed")]
+        sessions: worker::sessions(&args.cluster)?,
+        #[cfg(not(feature = "distributed"))]
+        sessions: query::Sessions::default(),
     };
     match args.output {
         Some(path) => query::query_to_file(&options, &path).map(|_| SUCCESS),
@@ -188,6 +196,10 @@ fn run_sql(args: args::Sql) -> Result<u8> {
     let options = query::ScriptOptions {
         tables: args.tables,
         format: args.format.into(),
+        #[cfg(feature = "distributed")]
+        sessions: worker::sessions(&args.cluster)?,
+        #[cfg(not(feature = "distributed"))]
+        sessions: query::Sessions::default(),
     };
     let shell = io::stdin().is_terminal() && io::stdout().is_terminal();
     let failed = &mut |error: ToolError| {

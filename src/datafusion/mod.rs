@@ -38,6 +38,8 @@ mod write_options;
 
 pub use format::{TolerantFormat, TolerantFormatFactory};
 pub use reader::TolerantReaderFactory;
+#[cfg(feature = "distributed")]
+pub(crate) use session::{builder, open};
 pub use session::{register, session_config, session_context, session_context_with_config};
 pub use source::TolerantSource;
 #[cfg(feature = "remote")]

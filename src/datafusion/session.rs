@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::DynamicFileCatalog;
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
 use datafusion::datasource::provider::DefaultTableFactory;
+use datafusion::execution::SessionStateBuilder;
 #[cfg(feature = "remote")]
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -46,10 +47,21 @@ pub fn session_config() -> SessionConfig {
 
 /// [`session_context`] with a configuration of the caller's, best begun from [`session_config`].
 pub fn session_context_with_config(config: SessionConfig) -> SessionContext {
-    #[cfg(not(feature = "remote"))]
-    let ctx = SessionContext::new_with_config(config);
+    open(builder(config))
+}
+
+/// A session to be, for more to be set on it before it is [`open`]ed.
+pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
+    let builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features();
     #[cfg(feature = "remote")]
-    let ctx = SessionContext::new_with_config_rt(config, runtime());
+    let builder = builder.with_runtime_env(runtime());
+    builder
+}
+
+pub(crate) fn open(builder: SessionStateBuilder) -> SessionContext {
+    let ctx = SessionContext::new_with_state(builder.build());
     let caches = &ctx.runtime_env().cache_manager;
     caches
         .get_file_metadata_cache()

@@ -23,4 +23,6 @@ mod stall;
 
 pub use auth::Token;
 pub use limits::blocking_threads;
+#[cfg(feature = "distributed")]
+pub(crate) use server::listen;
 pub use server::{ServeOptions, Server, stop_signal};

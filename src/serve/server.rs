@@ -107,7 +107,8 @@ impl Server {
     }
 }
 
-async fn listen(address: SocketAddr, token: Option<&Token>) -> Result<TcpListener> {
+/// Listens, unless others than this machine could ask without a token.
+pub(crate) async fn listen(address: SocketAddr, token: Option<&Token>) -> Result<TcpListener> {
     if !address.ip().is_loopback() && token.is_none() {
         return Err(ToolError::invalid(format!(
             "{address} can be reached from other machines; give a --token-file, or bind to 127.0.0.1"

@@ -6,13 +6,14 @@ mod output;
 mod script;
 mod tables;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParser, Statement};
 use futures::StreamExt;
 
@@ -51,6 +52,32 @@ pub struct QueryOptions {
     pub tables: Vec<(String, String)>,
     /// How the rows are written.
     pub format: Format,
+    /// Where the query runs.
+    pub sessions: Sessions,
+}
+
+/// How sessions are made of a configuration: those of this process, or of any other engine that
+/// reads packed files.
+#[derive(Clone)]
+pub struct Sessions(Arc<dyn Fn(SessionConfig) -> SessionContext + Send + Sync>);
+
+impl Sessions {
+    /// Sessions that `make` makes.
+    pub fn new(make: impl Fn(SessionConfig) -> SessionContext + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new(session_context_with_config)
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
 }
 
 /// Runs a query and writes its rows to `out` as they come; returns how many there were.
@@ -63,7 +90,7 @@ pub struct QueryOptions {
 pub fn query(options: &QueryOptions, out: impl Write + Send) -> Result<u64> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        let session = Session::open(&options.tables, options.format).await?;
+        let session = Session::open(&options.sessions, &options.tables, options.format).await?;
         session.run(options, out, &mut |_| Ok(())).await
     })
 }
@@ -77,7 +104,7 @@ pub fn query_to_file(options: &QueryOptions, path: &Path) -> Result<u64> {
     paths::check_output(path, None::<&Path>)?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let session = Session::open(&options.tables, options.format).await?;
+        let session = Session::open(&options.sessions, &options.tables, options.format).await?;
         let mut file = AtomicFile::create(path).map_err(cannot_write)?;
         let check = &mut |inputs: &[PathBuf]| paths::check_output(path, inputs);
         let rows = session.run(options, &mut file, check).await?;
@@ -111,7 +138,11 @@ struct Session {
 }
 
 impl Session {
-    async fn open(tables: &[(String, String)], format: Format) -> Result<Self> {
+    async fn open(
+        sessions: &Sessions,
+        tables: &[(String, String)],
+        format: Format,
+    ) -> Result<Self> {
         let mut config = session_config();
         if format == Format::Parquet {
             // Other readers know strings better than the views of strings that DataFusion prefers.
@@ -123,7 +154,7 @@ impl Session {
             config.options_mut().optimizer.expand_views_at_output = true;
         }
         let mut session = Self {
-            ctx: session_context_with_config(config),
+            ctx: (sessions.0)(config),
             inputs: Vec::new(),
         };
         tolerant_udfs::register_all(&session.ctx);

@@ -1,5 +1,5 @@
 //! The oracle: random tables and random queries, which are to have the same answer with everything
-//! pushed down, with nothing, and on the decompressed table.
+//! pushed down, also over workers, with nothing, and on the decompressed table.
 //!
 //! A difference says its seed, which `TOLERANT_ORACLE_SEED=17 cargo test --test oracle -- --nocapture`
 //! replays, and says where it leaves the table. `TOLERANT_ORACLE_TABLES=2000` goes through so many seeds, from that one on.
@@ -22,6 +22,8 @@ use chance::Chance;
 use queries::{Query, Rows};
 use tables::Table;
 use terms::Term;
+#[cfg(feature = "distributed")]
+use tolerant::distributed::Cluster;
 
 /// Queries of a table.
 const QUERIES: usize = 24;
@@ -49,9 +51,17 @@ async fn the_same_answers_however_they_are_found() {
     let count = count.unwrap_or(if seed.is_some() { 1 } else { TABLES });
     let keep = seed.is_some() && count == 1;
     let threads = available_parallelism().map_or(2, usize::from);
+    #[cfg(feature = "distributed")]
+    let cluster = sessions::cluster().await;
     let mut report = Report::default();
     let mut reports = futures::stream::iter(first..first + count)
-        .map(|seed| async move { (seed, tokio::spawn(one_table(seed, keep)).await) })
+        .map(|seed| {
+            #[cfg(feature = "distributed")]
+            let one = one_table(seed, keep, cluster.clone());
+            #[cfg(not(feature = "distributed"))]
+            let one = one_table(seed, keep);
+            async move { (seed, tokio::spawn(one).await) }
+        })
         .buffer_unordered(threads);
     while let Some((seed, result)) = reports.next().await {
         let one = result.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -90,7 +100,11 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
-async fn one_table(seed: u64, keep: bool) -> Report {
+async fn one_table(
+    seed: u64,
+    keep: bool,
+    #[cfg(feature = "distributed")] cluster: Cluster,
+) -> Report {
     let chance = &mut Chance::new(seed);
     let mut table = Table::new(chance);
     let views = chance.one_in(2);
@@ -101,6 +115,8 @@ async fn one_table(seed: u64, keep: bool) -> Report {
     for seed in seeds {
         others.push(sessions::with_pushdown(&table, views, seed).await);
     }
+    #[cfg(feature = "distributed")]
+    others.push(sessions::over_workers(&table, views, seeds[0], &cluster).await);
     if keep {
         println!("seed {seed}: the table stays in {}", table.keep().display());
     }
@@ -122,7 +138,9 @@ async fn one_table(seed: u64, keep: bool) -> Report {
         report.empty += usize::from(expected.len() == 0);
         // All sessions would take their time; which of them it is does not matter in the long run.
         let pushed = 1 + chance.below(seeds.len());
-        for i in [0, pushed] {
+        let mut asked = vec![0, pushed];
+        asked.extend(seeds.len() + 1..others.len());
+        for i in asked {
             let session = &others[i];
             report.cases += 1;
             let wrong = match answer(&session.ctx, &query.sql).await {
@@ -132,7 +150,8 @@ async fn one_table(seed: u64, keep: bool) -> Report {
             let Some(wrong) = wrong else { continue };
             let mut theirs = String::new();
             if i > 0 {
-                let ctx = sessions::theirs(&table, views, seeds[i - 1]).await;
+                let seed = seeds[(i - 1) % seeds.len()];
+                let ctx = sessions::theirs(&table, views, seed).await;
                 let wrong = match answer(&ctx, &query.sql).await {
                     Ok(mut found) => found.difference(&mut expected, &query.rows),
                     Err(error) => Some(error.to_string()),

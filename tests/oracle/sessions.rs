@@ -2,6 +2,8 @@
 
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tolerant::datafusion::{session_config, session_context_with_config};
+#[cfg(feature = "distributed")]
+use tolerant::distributed::{Cluster, Worker, WorkerOptions};
 
 use crate::chance::Chance;
 use crate::tables::Table;
@@ -53,6 +55,39 @@ pub async fn with_pushdown(table: &Table, views: bool, seed: u64) -> Session {
         name: format!("everything pushed down, {name}, ordered {ordered}"),
         ctx,
     }
+}
+
+/// The table with everything pushed down, over workers.
+#[cfg(feature = "distributed")]
+pub async fn over_workers(table: &Table, views: bool, seed: u64, cluster: &Cluster) -> Session {
+    let chance = &mut Chance::new(seed);
+    let ordered = chance.one_in(3) && table.is_sorted();
+    let (name, config) = everything_pushed_down(chance, views);
+    let ctx = cluster.session_context(config);
+    // However small the table is.
+    let split = "SET distributed.file_scan_config_bytes_per_partition = 1";
+    ctx.sql(split).await.unwrap();
+    create(&ctx, table, "TOLERANT", ordered).await;
+    Session {
+        name: format!("workers, everything pushed down, {name}, ordered {ordered}"),
+        ctx,
+    }
+}
+
+/// Three workers in this process.
+#[cfg(feature = "distributed")]
+pub async fn cluster() -> Cluster {
+    let options = WorkerOptions {
+        bind: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        token: None,
+    };
+    let mut addresses = Vec::new();
+    for _ in 0..3 {
+        let worker = Worker::bind(&options).await.unwrap();
+        addresses.push(worker.address().unwrap().to_string());
+        tokio::spawn(worker.run(std::future::pending()));
+    }
+    Cluster::new(&addresses, None).unwrap()
 }
 
 fn everything_pushed_down(chance: &mut Chance, views: bool) -> (String, SessionConfig) {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tolerant::ErrorBound;
 use tolerant::file::ReaderBuilder;
 use tolerant::tools::ToolError;
-use tolerant::tools::query::{Format, QueryOptions, query, query_to_file};
+use tolerant::tools::query::{Format, QueryOptions, Sessions, query, query_to_file};
 
 use crate::common::{pack, table, write_parquet};
 
@@ -19,6 +19,7 @@ fn options(sql: &str, format: Format) -> QueryOptions {
         sql: sql.to_owned(),
         tables: Vec::new(),
         format,
+        sessions: Sessions::default(),
     }
 }
 

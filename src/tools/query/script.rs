@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::tools::error::{Result, ToolError};
 
-use super::{Format, Session, cannot_write, explain, runtime};
+use super::{Format, Session, Sessions, cannot_write, explain, runtime};
 
 /// Tables, and how rows are written.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct ScriptOptions {
     pub tables: Vec<(String, String)>,
     /// How the rows of each statement are written.
     pub format: Format,
+    /// Where the statements run.
+    pub sessions: Sessions,
 }
 
 /// Runs the statements of `input`, each as soon as its `;` has been read, and writes the rows of all
@@ -43,7 +45,11 @@ pub fn script(
         ));
     }
     let runtime = runtime()?;
-    let mut session = runtime.block_on(Session::open(&options.tables, options.format))?;
+    let mut session = runtime.block_on(Session::open(
+        &options.sessions,
+        &options.tables,
+        options.format,
+    ))?;
     let mut text = String::new();
     loop {
         if prompt {

@@ -1,0 +1,220 @@
+//! Connections to workers: with the token, with an end to all waiting, and with the worker's name in
+//! each of its errors.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion_distributed::grpc::{BoxCloneSyncChannel, create_worker_client};
+use datafusion_distributed::{
+    ChannelResolver, CoordinatorToWorkerMsg, ExecuteTaskRequest, GetWorkerInfoRequest,
+    GetWorkerInfoResponse, SetPlanRequest, WorkerChannel, WorkerToCoordinatorMsg,
+};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use url::{Position, Url};
+
+use crate::serve::Token;
+
+use super::settings;
+
+/// A worker that has not accepted a connection by then is not there.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A machine that is gone does not say so: a worker is asked whether it lives, and counts as dead
+/// if it does not answer.
+const PING: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// One connection to each worker, made when it is first needed.
+pub(super) struct Channels {
+    token: Option<Token>,
+    open: Mutex<HashMap<Url, Channel>>,
+}
+
+impl Channels {
+    pub(super) fn new(token: Option<Token>) -> Self {
+        Self {
+            token,
+            open: Mutex::default(),
+        }
+    }
+
+    async fn channel(&self, url: &Url) -> Result<Channel> {
+        // What it holds is whole at any time.
+        let known = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(url)
+            .cloned();
+        if let Some(channel) = known {
+            return Ok(channel);
+        }
+        let connect = async {
+            Endpoint::from_shared(url.to_string())?
+                .connect_timeout(CONNECT)
+                .tcp_nodelay(true)
+                .http2_adaptive_window(true)
+                .http2_keep_alive_interval(PING)
+                .keep_alive_timeout(ANSWER)
+                .keep_alive_while_idle(true)
+                .connect()
+                .await
+        };
+        let channel = connect.await.map_err(|error| {
+            let worker = name(url);
+            let cause = innermost(&error);
+            DataFusionError::Execution(format!(
+                "worker {worker}: cannot be reached ({cause}); is `tolerant worker` running there?"
+            ))
+        })?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(open.entry(url.clone()).or_insert(channel).clone())
+    }
+}
+
+#[async_trait]
+impl ChannelResolver for Channels {
+    async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
+        let channel = BoxCloneSyncChannel::new(self.channel(url).await?);
+        Ok(Box::new(NamedWorker {
+            name: name(url),
+            token: self.token.clone(),
+            worker: create_worker_client(channel),
+        }))
+    }
+}
+
+/// The worker as `--workers` names it.
+fn name(url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or_default();
+    match url.port() {
+        Some(_) => url[Position::BeforeHost..Position::AfterPort].to_owned(),
+        None => format!("{}:{port}", url.host_str().unwrap_or_default()),
+    }
+}
+
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost
+}
+
+/// A worker that is told who asks, and whose errors say whose they are.
+struct NamedWorker {
+    name: String,
+    token: Option<Token>,
+    worker: Box<dyn WorkerChannel>,
+}
+
+impl NamedWorker {
+    fn sign(&self, headers: &mut HeaderMap) -> Result<()> {
+        if let Some(token) = &self.token {
+            let mut value = HeaderValue::from_bytes(&token.bearer())
+                .map_err(|error| DataFusionError::External(error.into()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl WorkerChannel for NamedWorker {
+    async fn coordinator_channel(
+        &mut self,
+        mut headers: HeaderMap,
+        request: SetPlanRequest,
+        messages: BoxStream<'static, CoordinatorToWorkerMsg>,
+        metrics: ExecutionPlanMetricsSet,
+        ctx: &Arc<TaskContext>,
+    ) -> Result<BoxStream<'static, Result<WorkerToCoordinatorMsg>>> {
+        self.sign(&mut headers)?;
+        settings::put(ctx.session_config().options(), &mut headers)?;
+        let answers = self
+            .worker
+            .coordinator_channel(headers, request, messages, metrics, ctx)
+            .await;
+        let name = self.name.clone();
+        let answers = answers.map_err(|error| named(&name, error))?;
+        Ok(answers.map_err(move |error| named(&name, error)).boxed())
+    }
+
+    async fn execute_task(
+        &mut self,
+        mut headers: HeaderMap,
+        request: ExecuteTaskRequest,
+        metrics: ExecutionPlanMetricsSet,
+        ctx: &Arc<TaskContext>,
+    ) -> Result<Vec<BoxStream<'static, Result<RecordBatch>>>> {
+        self.sign(&mut headers)?;
+        let partitions = self
+            .worker
+            .execute_task(headers, request, metrics, ctx)
+            .await
+            .map_err(|error| named(&self.name, error))?;
+        let partitions = partitions.into_iter().map(|rows| {
+            let name = self.name.clone();
+            rows.map_err(move |error| named(&name, error)).boxed()
+        });
+        Ok(partitions.collect())
+    }
+
+    async fn get_worker_info(
+        &mut self,
+        request: GetWorkerInfoRequest,
+    ) -> Result<GetWorkerInfoResponse> {
+        let info = self.worker.get_worker_info(request).await;
+        info.map_err(|error| named(&self.name, error))
+    }
+}
+
+/// The error, with the worker's name unless one that it asked is at fault.
+fn named(worker: &str, error: DataFusionError) -> DataFusionError {
+    let text = match error.find_root() {
+        DataFusionError::Execution(text)
+        | DataFusionError::NotImplemented(text)
+        | DataFusionError::Configuration(text)
+        | DataFusionError::ResourcesExhausted(text) => text.clone(),
+        DataFusionError::External(error) => match error.downcast_ref::<Status>() {
+            Some(status) => of_status(status),
+            None => error.to_string(),
+        },
+        other => other.strip_backtrace(),
+    };
+    if text.starts_with("worker ") {
+        return DataFusionError::Execution(text);
+    }
+    DataFusionError::Execution(format!("worker {worker}: {text}"))
+}
+
+/// What the transport says, in words.
+fn of_status(status: &Status) -> String {
+    let message = status.message();
+    match status.code() {
+        Code::Unauthenticated => message.to_owned(),
+        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => {
+            let cause = innermost(status).to_string();
+            let cause = if cause.contains(message) {
+                message.to_owned()
+            } else {
+                format!("{message}: {cause}")
+            };
+            format!("the connection was lost ({cause}); the worker may have been stopped")
+        }
+        code => format!("{code}: {message}"),
+    }
+}

@@ -1,0 +1,111 @@
+//! Sessions whose queries run on workers.
+
+use std::sync::Arc;
+
+use datafusion::error::Result as PlanResult;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion_distributed::{DistributedExt, SessionStateBuilderExt, WorkerResolver};
+use url::Url;
+
+use crate::datafusion::{builder, open};
+use crate::serve::Token;
+use crate::tools::{Result, ToolError};
+
+use super::channels::Channels;
+use super::codec::TolerantCodec;
+use super::scans::desired_tasks;
+
+/// The workers of a query, and what they ask for.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    workers: Arc<Vec<Url>>,
+    token: Option<Token>,
+}
+
+impl Cluster {
+    /// Workers by `HOST:PORT`, and the token that all of them ask for, if they do. They are not
+    /// asked yet.
+    ///
+    /// # Errors
+    /// When there is none, or an address is not `HOST:PORT`.
+    pub fn new(workers: &[impl AsRef<str>], token: Option<Token>) -> Result<Self> {
+        if workers.is_empty() {
+            return Err(ToolError::invalid("name at least one worker"));
+        }
+        let workers = workers.iter().map(|worker| address(worker.as_ref()));
+        Ok(Self {
+            workers: Arc::new(workers.collect::<Result<_>>()?),
+            token,
+        })
+    }
+
+    /// As [`session_context_with_config`](crate::datafusion::session_context_with_config), for queries whose scans and joins run on the workers.
+    ///
+    /// All paths and URLs are opened by the workers too, and must name the same files there. What
+    /// is too small to be split runs here.
+    pub fn session_context(&self, config: SessionConfig) -> SessionContext {
+        let builder = builder(config)
+            .with_distributed_planner()
+            .with_distributed_worker_resolver(Workers(Arc::clone(&self.workers)))
+            .with_distributed_channel_resolver(Channels::new(self.token.clone()))
+            .with_distributed_user_codec(TolerantCodec)
+            .with_distributed_desired_task_count_handler(desired_tasks);
+        open(builder)
+    }
+}
+
+/// What the engine may send tasks to. It keeps a query to itself where no stage has two tasks, so
+/// that a worker alone gets two.
+struct Workers(Arc<Vec<Url>>);
+
+impl WorkerResolver for Workers {
+    fn get_urls(&self) -> PlanResult<Vec<Url>> {
+        match self.0.as_slice() {
+            [only] => Ok(vec![only.clone(); 2]),
+            workers => Ok(workers.to_vec()),
+        }
+    }
+}
+
+fn address(text: &str) -> Result<Url> {
+    let bad = || ToolError::invalid(format!("{text:?} is no worker's address; write HOST:PORT"));
+    let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+    port.parse::<u16>().map_err(|_| bad())?;
+    let url = Url::parse(&format!("http://{host}:{port}/")).map_err(|_| bad())?;
+    let plain = url.path() == "/" && url.username().is_empty() && url.query().is_none();
+    if host.is_empty() || !plain || url.fragment().is_some() {
+        return Err(bad());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in [
+            "localhost:1",
+            "127.0.0.1:80",
+            "[::1]:7601",
+            "a.example:65535",
+        ] {
+            address(good).unwrap();
+        }
+        for bad in [
+            "",
+            "localhost",
+            ":80",
+            "a:b",
+            "a:70000",
+            "http://a:80",
+            "a/b:80",
+            "u@a:80",
+            "a?:80",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+        assert!(Cluster::new(&[] as &[&str], None).is_err());
+    }
+}

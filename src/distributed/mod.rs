@@ -1,0 +1,27 @@
+//! Queries over several machines, by datafusion-distributed: workers that run parts of a plan
+//! (`tolerant worker`), and sessions that send the parts to them (`tolerant query --workers`).
+//!
+//! The engine cuts a plan into stages, splits scans over tasks and moves rows between workers.
+//! Here is what it cannot know: how scans of packed files travel ([`codec`]), how much work they
+//! are ([`scans`]), what of a session a worker must know ([`settings`]), and who may ask
+//! ([`channels`], [`worker`]).
+//!
+//! ```no_run
+//! # use tolerant::distributed::Cluster;
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = Cluster::new(&["127.0.0.1:7601", "127.0.0.1:7602"], None)?;
+//! let ctx = cluster.session_context(tolerant::datafusion::session_config());
+//! ctx.sql("SELECT avg(x) FROM 'train.parquet'").await?.show().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod channels;
+mod codec;
+mod coordinator;
+mod scans;
+mod settings;
+mod worker;
+
+pub use coordinator::Cluster;
+pub use worker::{Worker, WorkerOptions};

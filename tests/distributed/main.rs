@@ -1,0 +1,7 @@
+//! `tolerant worker` and `--workers`: three processes on this machine, their answers beside those of
+//! one, and what happens when a worker is lost.
+
+mod access;
+mod answers;
+mod loss;
+mod support;
