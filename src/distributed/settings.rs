@@ -1,13 +1,18 @@
 //! What a worker must know of the session that asks: the version and the options, in headers.
 
+use std::sync::LazyLock;
+
+use datafusion::DATAFUSION_VERSION;
 use datafusion::common::config_datafusion_err;
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Plans mean the same only to the same program.
-pub(super) const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), ", plans of DataFusion ", "55.2");
+pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let ours = env!("CARGO_PKG_VERSION");
+    format!("{ours}, plans of DataFusion {DATAFUSION_VERSION}")
+});
 
 const VERSION_HEADER: HeaderName = HeaderName::from_static("x-tolerant-version");
 const OPTIONS_HEADER: HeaderName = HeaderName::from_static("x-tolerant-options");
@@ -22,7 +27,9 @@ pub(super) fn put(options: &ConfigOptions, headers: &mut HeaderMap) -> Result<()
     let value = HeaderValue::from_bytes(text.as_bytes())
         .map_err(|error| config_datafusion_err!("cannot send the session's options: {error}"))?;
     headers.insert(OPTIONS_HEADER, value);
-    headers.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
+    let version = HeaderValue::from_str(&VERSION)
+        .map_err(|error| config_datafusion_err!("cannot send the version: {error}"))?;
+    headers.insert(VERSION_HEADER, version);
     Ok(())
 }
 
@@ -35,7 +42,8 @@ pub(super) fn take(headers: &HeaderMap, options: &mut ConfigOptions) -> Result<(
     if version != Some(VERSION.as_bytes()) {
         let version = version.map_or("no version of Tolerant".into(), String::from_utf8_lossy);
         return Err(config_datafusion_err!(
-            "this worker is Tolerant {VERSION}, and was asked by {version}; run the same on all machines"
+            "this worker is Tolerant {}, and was asked by {version}; run the same on all machines",
+            *VERSION
         ));
     }
     let text = headers

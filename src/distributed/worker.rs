@@ -131,7 +131,7 @@ fn service(token: Option<Token>) -> datafusion_distributed::Worker {
         async { state }
     })
     .with_runtime_env(runtime)
-    .with_version(settings::VERSION)
+    .with_version(settings::VERSION.as_str())
 }
 
 /// A session like that of the query, for a part of its plan.
