@@ -23,7 +23,7 @@ use super::method::{Reduction, Task};
 use super::noise::Baseline;
 use super::options::TuneOptions;
 use super::report::{JOURNAL, Report, TableFacts};
-use super::search::{Search, mutual_information};
+use super::search::{Base, Search, mutual_information, order_of};
 use super::split::split;
 use super::trainer::{Outcome, Part, Trainer, Training};
 use super::watch::Watch;
@@ -97,7 +97,7 @@ pub fn tune(
         lossy_columns: lossy.len(),
         ignored: encoder.ignored().to_vec(),
     };
-    let prior = prior(&encoder, &train, &lossy, target)?;
+    let (prior, order) = prior(&encoder, &train, &lossy, target)?;
     let harness = Harness {
         ladders: lossy.iter().map(|c| Ladder::of(&train, *c)).collect(),
         lossy,
@@ -129,6 +129,7 @@ pub fn tune(
         seeds,
         target: target_loss,
         prior,
+        order,
         raw_bytes: facts.train_raw_bytes,
         sample_rows: options.sample_rows && task != Task::Forecast,
         budget: options.budget,
@@ -136,7 +137,7 @@ pub fn tune(
         points: Vec::new(),
         known: HashMap::new(),
         exhausted: false,
-        shared: 0,
+        base: Base::default(),
     };
     search.run()?;
     finished(search, table, facts, task, training, metric, options)
@@ -282,22 +283,24 @@ pub(super) fn float_bytes(table: &RecordBatch) -> u64 {
     floats.map(raw_bytes).sum()
 }
 
-/// What each lossy column tells about the target, in bits; all alike where there is none.
+/// What each lossy column tells about the target, in bits, all alike where there is none; and the order of
+/// those that tell most besides one another.
 fn prior(
     encoder: &Encoder,
     train: &RecordBatch,
     lossy: &[usize],
     target: Option<usize>,
-) -> Result<Vec<f64>> {
+) -> Result<(Vec<f64>, Vec<usize>)> {
     let labels = encoder.frame(train)?.target;
-    let bits = |column: &usize| {
-        if target.is_none() {
-            return Ok(1.0);
-        }
-        let values = numbers(train.column(*column))?;
-        Ok(mutual_information(&values, &labels))
-    };
-    lossy.iter().map(bits).collect()
+    let values = lossy.iter().map(|column| numbers(train.column(*column)));
+    let values: Vec<Vec<f64>> = values.collect::<Result<_>>()?;
+    let bits = values.iter().map(|values| match target {
+        Some(_) => mutual_information(values, &labels),
+        None => 1.0,
+    });
+    let bits: Vec<f64> = bits.collect();
+    let order = order_of(&values, &bits);
+    Ok((bits, order))
 }
 
 fn pools(training: &Training, options: &TuneOptions) -> Result<[ThreadPool; 2]> {

@@ -1,4 +1,4 @@
-//! The search: methods, one bound for all columns, then a bound for each column.
+//! The search: methods, one bound for all columns, patterns of columns, then a bound for each column.
 //!
 //! Every step is a batch of candidates that is fixed before any of them is evaluated, and what follows
 //! depends on their results only: not on threads, times or interruptions. Sizes are of files really written,
@@ -6,7 +6,9 @@
 
 mod columns;
 mod confirm;
+mod lines;
 mod methods;
+mod patterns;
 mod prior;
 mod uniform;
 
@@ -16,11 +18,12 @@ use std::time::{Duration, Instant};
 use super::candidate::{Bounds, Candidate};
 use super::error::Result;
 use super::harness::{Evaluation, Harness};
+use super::ladder::Ladder;
 use super::noise::{Baseline, Loss};
 use super::trainer::{Outcome, Part};
 use super::watch::{Phase, Progress};
 
-pub(super) use prior::mutual_information;
+pub(super) use prior::{mutual_information, order_of};
 
 /// How long a search may go on. It ends by itself when nothing is to be gained any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -78,6 +81,8 @@ pub(super) struct Search<'a> {
     pub target: f64,
     /// Bits that each lossy column tells about the target.
     pub prior: Vec<f64>,
+    /// The lossy columns, those first that tell most besides what those before them tell.
+    pub order: Vec<usize>,
     /// Raw bytes of float columns: what ratios count from.
     pub raw_bytes: u64,
     /// Whether rows may be dropped too.
@@ -88,8 +93,24 @@ pub(super) struct Search<'a> {
     pub known: HashMap<Candidate, usize>,
     /// Whether the budget ended the search.
     pub exhausted: bool,
-    /// The rung of all other columns when one was made constant.
-    pub shared: u8,
+    /// What patterns of columns start from.
+    pub base: Base,
+}
+
+/// One rung for all columns, and by how many half octaves rows are fewer.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Base {
+    pub rung: u8,
+    pub fewer_rows: u8,
+}
+
+impl Base {
+    fn bounds(self, ladders: &[Ladder]) -> Bounds {
+        Bounds {
+            fewer_rows: self.fewer_rows,
+            ..Bounds::shared(ladders, self.rung)
+        }
+    }
 }
 
 impl Search<'_> {
@@ -216,9 +237,11 @@ impl Search<'_> {
         self.methods()?;
         if !self.harness.lossy.is_empty() {
             self.uniform()?;
+            self.fewer_rows()?;
             self.by_prior()?;
             self.sensitivity()?;
-            self.fewer_rows()?;
+            self.rows_of_patterns()?;
+            self.lines()?;
             self.columns()?;
         }
         Ok(())
