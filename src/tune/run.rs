@@ -23,8 +23,8 @@ use super::method::{Reduction, Task};
 use super::noise::Baseline;
 use super::options::TuneOptions;
 use super::report::{JOURNAL, Report, TableFacts};
-use super::search::{Base, Search, mutual_information, order_of};
-use super::split::split;
+use super::search::{Base, FIRST_SHARE, Folds, Search, mutual_information, order_of};
+use super::split::{folds, split};
 use super::trainer::{Outcome, Part, Trainer, Training};
 use super::watch::Watch;
 
@@ -98,13 +98,21 @@ pub fn tune(
         ignored: encoder.ignored().to_vec(),
     };
     let (prior, order) = prior(&encoder, &train, &lossy, target)?;
+    let mut holdouts = vec![(Part::Validation, validation), (Part::Test, test)];
+    let mut trained_on = Vec::new();
+    let folds = folds(&used, &features, &parts, task, options.seed)?;
+    for (fold, (train, holdout)) in folds.iter().enumerate() {
+        trained_on.push(part(train)?);
+        holdouts.push((Part::Fold(fold as u8), part(holdout)?));
+    }
     let harness = Harness {
         ladders: lossy.iter().map(|c| Ladder::of(&train, *c)).collect(),
         lossy,
         target,
         methods,
         storage,
-        trainer: Trainer::new(training, task, encoder, &validation, &test)?,
+        trainer: Trainer::new(training, task, encoder, &holdouts)?,
+        folds: trained_on,
         journal,
         pools: pools(training, options)?,
         watch,
@@ -127,7 +135,9 @@ pub fn tune(
             SEARCH_SEEDS.min(seeds.len())
         },
         seeds,
+        max_loss: options.max_loss,
         target: target_loss,
+        folds: Folds::default(),
         prior,
         order,
         raw_bytes: facts.train_raw_bytes,
@@ -136,6 +146,7 @@ pub fn tune(
         started,
         points: Vec::new(),
         known: HashMap::new(),
+        share: FIRST_SHARE,
         exhausted: false,
         base: Base::default(),
     };
@@ -175,16 +186,14 @@ pub(super) fn baseline(
         ))
     })?;
     let metric = metric.unwrap_or_default();
-    let learnt =
-        baseline.mean.abs() > f64::MIN_POSITIVE && (lower_is_better || baseline.mean > 0.0);
-    if !learnt {
+    if !baseline.has_learnt() {
         return Err(TuneError::model(format!(
             "the model learns nothing from the original table ({metric} {:.4} on {} data), so that no loss \
              can be told; try another model, task or target, or more rows",
             baseline.mean,
             match part {
-                Part::Validation => "validation",
                 Part::Test => "test",
+                Part::Validation | Part::Fold(_) => "validation",
             }
         )));
     }

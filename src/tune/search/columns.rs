@@ -5,15 +5,13 @@
 //! moves, the best for various prices of loss (as Shoham and Gersho allot bits, 1988), which are tried in
 //! turn: columns are not independent. The smallest point that keeps the loss is where the next round starts.
 
-use super::{Phase, Search};
+use super::{FIRST_STEP, Phase, Search};
 use crate::tune::candidate::{Bounds, Candidate, FEWEST_ROWS};
 use crate::tune::error::Result;
 
 /// Columns that are moved each for itself; more are moved in as many groups.
 const MOST_UNITS: usize = 24;
 const GROUPS: usize = 16;
-/// Rungs of a first step: each is a factor of the square root of 2.
-const FIRST_STEP: u8 = 4;
 /// What a round must save to go on with steps of the same size, and to count at all.
 const GOOD_ROUND: f64 = 0.03;
 const LEAST_ROUND: f64 = 0.004;
@@ -39,8 +37,9 @@ struct Move {
 }
 
 impl Search<'_> {
-    pub(super) fn columns(&mut self) -> Result<()> {
-        let mut step = FIRST_STEP;
+    /// Rounds, the first with steps of so many rungs, until there is nothing more to be gained.
+    pub(super) fn columns(&mut self, first_step: u8) -> Result<()> {
+        let mut step = first_step;
         let mut fruitless = 0;
         for round in 0.. {
             let Some(best) = self.best().filter(|_| !self.exhausted) else {

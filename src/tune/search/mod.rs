@@ -6,6 +6,7 @@
 
 mod columns;
 mod confirm;
+mod cross;
 mod lines;
 mod methods;
 mod patterns;
@@ -23,6 +24,7 @@ use super::noise::{Baseline, Loss};
 use super::trainer::{Outcome, Part};
 use super::watch::{Phase, Progress};
 
+pub(super) use cross::Folds;
 pub(super) use prior::{mutual_information, order_of};
 
 /// How long a search may go on. It ends by itself when nothing is to be gained any more.
@@ -40,6 +42,12 @@ pub enum Budget {
 fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> std::result::Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_secs_f64())
 }
+
+/// The share of the budget after which the aim is set anew, by finalists on other data.
+pub(super) const FIRST_SHARE: f64 = 0.75;
+/// Rungs of the first steps of columns before that, and after: each is a factor of the square root of 2.
+const FIRST_STEP: u8 = 4;
+const LAST_STEP: u8 = 2;
 
 /// A candidate and what came of it.
 #[derive(Debug, Clone)]
@@ -77,8 +85,11 @@ pub(super) struct Search<'a> {
     /// All seeds, and how many of them the search uses.
     pub seeds: Vec<u64>,
     pub search_seeds: usize,
-    /// The loss that the search aims at.
+    /// The loss that was asked for, and the one that the search aims at on the validation part.
+    pub max_loss: f64,
     pub target: f64,
+    /// What finalists are confirmed on.
+    pub folds: Folds,
     /// Bits that each lossy column tells about the target.
     pub prior: Vec<f64>,
     /// The lossy columns, those first that tell most besides what those before them tell.
@@ -91,7 +102,8 @@ pub(super) struct Search<'a> {
     pub started: Instant,
     pub points: Vec<Point>,
     pub known: HashMap<Candidate, usize>,
-    /// Whether the budget ended the search.
+    /// The share of the budget that may be used by now, and whether it is.
+    pub share: f64,
     pub exhausted: bool,
     /// What patterns of columns start from.
     pub base: Base,
@@ -124,8 +136,11 @@ impl Search<'_> {
             }
         }
         let affordable = match self.budget {
-            Budget::Evaluations(most) => most.saturating_sub(self.own_tried()),
-            Budget::Time(most) if self.elapsed() >= most => 0,
+            Budget::Evaluations(most) => {
+                let most = (most as f64 * self.share).ceil() as usize;
+                most.saturating_sub(self.own_tried())
+            }
+            Budget::Time(most) if self.elapsed() >= most.mul_f64(self.share) => 0,
             Budget::Time(_) => usize::MAX,
         };
         let counted = match fresh.first() {
@@ -197,6 +212,7 @@ impl Search<'_> {
     fn is_good(&self, position: usize) -> bool {
         self.figures(position)
             .is_some_and(|(_, loss)| loss <= self.target)
+            && !self.is_rejected(position)
     }
 
     /// The smallest of the search's own points that keeps the loss.
@@ -242,7 +258,10 @@ impl Search<'_> {
             self.sensitivity()?;
             self.rows_of_patterns()?;
             self.lines()?;
-            self.columns()?;
+            self.columns(FIRST_STEP)?;
+            self.aim()?;
+            (self.share, self.exhausted) = (1.0, false);
+            self.columns(LAST_STEP)?;
         }
         Ok(())
     }
