@@ -64,7 +64,9 @@ impl Search<'_> {
             .into_iter()
             .filter(|position| self.points[*position].outcomes.len() == self.seeds.len())
             .collect();
-        Ok(frontier(&full, |position| self.figures(position)))
+        Ok(frontier(&full, |position| {
+            self.validation_figures(position)
+        }))
     }
 
     fn positions(&self) -> Vec<usize> {

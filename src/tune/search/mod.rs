@@ -57,8 +57,10 @@ pub(super) struct Point {
     pub made: Result<(u64, u64), String>,
     /// One for each seed that it was trained with.
     pub outcomes: Vec<Outcome>,
-    /// None where anything failed.
+    /// On the validation part; None where anything failed.
     pub loss: Option<Loss>,
+    /// On the first fold, where the search sees it.
+    pub fold_loss: Option<f64>,
 }
 
 impl Point {
@@ -152,15 +154,30 @@ impl Search<'_> {
             fresh.truncate(affordable);
             self.exhausted = true;
         }
-        let seeds = &self.seeds[..self.search_seeds];
+        let share_fold = self.folds.shared && matches!(fresh.first(), Some(Candidate::Bounds(_)));
+        let seeds = match share_fold {
+            true => &self.seeds[..1],
+            false => &self.seeds[..self.search_seeds],
+        };
         let results = self.harness.evaluate(&fresh, Part::Validation, seeds)?;
-        for (candidate, Evaluation { made, outcomes }) in fresh.into_iter().zip(results) {
+        let mut fold_losses = vec![None; fresh.len()];
+        if share_fold && let Some(baseline) = self.folds.baselines.first() {
+            let found = self.harness.evaluate(&fresh, Part::Fold(0), seeds)?;
+            // A training that fails is as good as one that loses all.
+            let loss = |found: Evaluation| baseline.loss(&found.outcomes).map_or(1.0, |l| l.mean);
+            fold_losses = found.into_iter().map(|found| Some(loss(found))).collect();
+        }
+        let results = results.into_iter().zip(fold_losses);
+        for (candidate, (Evaluation { made, outcomes }, fold_loss)) in
+            fresh.into_iter().zip(results)
+        {
             self.known.insert(candidate.clone(), self.points.len());
             self.points.push(Point {
                 loss: self.baseline.loss(&outcomes),
                 candidate,
                 made,
                 outcomes,
+                fold_loss,
             });
         }
         self.harness
@@ -204,6 +221,14 @@ impl Search<'_> {
 
     /// Size and loss of a point, if it has both.
     fn figures(&self, position: usize) -> Option<(u64, f64)> {
+        let point = &self.points[position];
+        let loss = point.loss?.mean;
+        let loss = point.fold_loss.map_or(loss, |other| (loss + other) / 2.0);
+        Some((point.bytes()?, loss))
+    }
+
+    /// Size and loss on the validation part.
+    fn validation_figures(&self, position: usize) -> Option<(u64, f64)> {
         let point = &self.points[position];
         Some((point.bytes()?, point.loss?.mean))
     }
@@ -252,6 +277,7 @@ impl Search<'_> {
         self.try_all(Phase::Baseline, &[Candidate::Original])?;
         self.methods()?;
         if !self.harness.lossy.is_empty() {
+            self.prepare_folds()?;
             self.uniform()?;
             self.fewer_rows()?;
             self.by_prior()?;
