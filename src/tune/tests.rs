@@ -227,6 +227,35 @@ fn the_search_never_sees_the_test_part() {
 }
 
 #[test]
+fn what_only_the_validation_part_bears_is_not_taken() {
+    // On the validation part, which is seen first, nothing ever loses anything.
+    let validation = Mutex::new(None);
+    let training = model(move |task, train, holdout, _| {
+        let first = *validation.lock().unwrap().get_or_insert(holdout.target[0]);
+        if holdout.target[0] == first {
+            return Ok(0.9);
+        }
+        Ok(nearest(task, train, holdout))
+    });
+    let options = TuneOptions {
+        max_loss: 0.03,
+        ..options("y")
+    };
+    let report = run(&sample(600), &training, &options).unwrap();
+    let chosen = report.chosen.unwrap();
+    let crossed = chosen.crossed.unwrap();
+    assert_eq!(crossed.losses.len(), 3);
+    assert!(crossed.upper <= 0.03, "{crossed:?}");
+    assert!(chosen.holds_on_test, "{:?}", chosen.point);
+    assert!(
+        report
+            .tried
+            .iter()
+            .any(|t| t.bytes < Some(chosen.point.bytes))
+    );
+}
+
+#[test]
 fn failures_are_never_good_scores() {
     // Training on anything but the original fails, one way or another.
     let original = Mutex::new(None);
