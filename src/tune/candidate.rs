@@ -22,6 +22,9 @@ pub(super) struct Bounds {
     pub fewer_rows: u8,
 }
 
+/// Half octaves by which rows are fewer at most: 1 in 64 is left.
+pub(super) const FEWEST_ROWS: u8 = 12;
+
 /// What the search's own files are called among the methods.
 pub(super) const TUNED: &str = "tolerant-tuned";
 /// The same, with one rung for all columns.

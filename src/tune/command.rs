@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::error::{Result, TuneError};
-use super::trainer::{Outcome, Part};
+use super::trainer::{Outcome, Part, of_part};
 
 /// A program that trains a model and prints its score.
 ///
@@ -90,16 +90,11 @@ pub(super) struct CommandTrainer {
     command: TrainCommand,
     words: Vec<String>,
     folder: TempDir,
-    validation: PathBuf,
-    test: PathBuf,
+    holdouts: Vec<(Part, PathBuf)>,
 }
 
 impl CommandTrainer {
-    pub(super) fn new(
-        command: &TrainCommand,
-        validation: &RecordBatch,
-        test: &RecordBatch,
-    ) -> Result<Self> {
+    pub(super) fn new(command: &TrainCommand, holdouts: &[(Part, RecordBatch)]) -> Result<Self> {
         let words = shlex::split(&command.command)
             .filter(|words| !words.is_empty())
             .ok_or_else(|| {
@@ -113,21 +108,26 @@ impl CommandTrainer {
             .prefix("tolerant-tune-")
             .tempdir()
             .map_err(failed)?;
-        let place = |name: &str| {
-            folder
-                .path()
-                .join(name.to_owned() + command.format.extension())
+        let place = |part: &Part| {
+            let name = match part {
+                Part::Validation => "validation".to_owned(),
+                Part::Fold(fold) => format!("fold-{fold}"),
+                Part::Test => "test".to_owned(),
+            };
+            folder.path().join(name + command.format.extension())
         };
-        let trainer = Self {
-            validation: place("validation"),
-            test: place("test"),
+        let mut files = Vec::with_capacity(holdouts.len());
+        for (part, table) in holdouts {
+            let path = place(part);
+            command.format.write(table, &path)?;
+            files.push((*part, path));
+        }
+        Ok(Self {
+            holdouts: files,
             command: command.clone(),
             words,
             folder,
-        };
-        command.format.write(validation, &trainer.validation)?;
-        command.format.write(test, &trainer.test)?;
-        Ok(trainer)
+        })
     }
 
     pub(super) fn train(
@@ -145,10 +145,7 @@ impl CommandTrainer {
             .map_err(failed)?
             .into_temp_path();
         self.command.format.write(table, &train)?;
-        let holdout = match part {
-            Part::Validation => &self.validation,
-            Part::Test => &self.test,
-        };
+        let holdout = of_part(&self.holdouts, part)?;
         let output = || NamedTempFile::new_in(self.folder.path()).map_err(failed);
         let (mut out, mut err) = (output()?, output()?);
         let mut child = match self.start(&train, holdout, seed, (&out, &err)) {

@@ -4,6 +4,10 @@ use arrow::array::{ArrayRef, Int64Array};
 
 use super::*;
 
+fn holdouts(table: &RecordBatch) -> [(Part, RecordBatch); 2] {
+    [Part::Validation, Part::Test].map(|part| (part, table.clone()))
+}
+
 fn outcome_within(command: &str, timeout: Duration, format: TableFormat) -> Outcome {
     let x: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
     let table = RecordBatch::try_from_iter([("x", x)]).unwrap();
@@ -13,7 +17,7 @@ fn outcome_within(command: &str, timeout: Duration, format: TableFormat) -> Outc
         timeout,
         lower_is_better: false,
     };
-    let trainer = CommandTrainer::new(&command, &table, &table).unwrap();
+    let trainer = CommandTrainer::new(&command, &holdouts(&table)).unwrap();
     trainer
         .train(&table, Part::Validation, 7, &AtomicBool::new(false))
         .unwrap()
@@ -91,7 +95,7 @@ fn a_stop_ends_the_program() {
         timeout: Duration::from_secs(60),
         lower_is_better: false,
     };
-    let trainer = CommandTrainer::new(&command, &table, &table).unwrap();
+    let trainer = CommandTrainer::new(&command, &holdouts(&table)).unwrap();
     let stop = AtomicBool::new(true);
     let outcome = trainer.train(&table, Part::Test, 1, &stop);
     assert!(matches!(outcome, Err(TuneError::Stopped)));
@@ -107,6 +111,8 @@ fn an_unclosed_quote_is_an_error() {
         timeout: Duration::from_secs(1),
         lower_is_better: false,
     };
-    let error = CommandTrainer::new(&command, &table, &table).err().unwrap();
+    let error = CommandTrainer::new(&command, &holdouts(&table))
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("quote"), "{error}");
 }

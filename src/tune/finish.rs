@@ -9,7 +9,7 @@ use super::candidate::{Bounds, Candidate, TUNED};
 use super::config::Config;
 use super::error::Result;
 use super::method::Task;
-use super::noise::Loss;
+use super::noise::{Crossed, Loss};
 use super::options::TuneOptions;
 use super::report::{Chosen, ColumnFacts, Report, SearchFacts, TableFacts, Tested, Tried};
 use super::run::baseline;
@@ -78,7 +78,15 @@ pub(super) fn finished(
         Some((position, mut point)) => match &search.points[position].candidate {
             Candidate::Bounds(bounds) => {
                 point.setting.method = TUNED.into();
-                Some(applied(&search, table, &facts, bounds, point, options)?)
+                let crossed = search.crossed(position);
+                Some(applied(
+                    &search,
+                    table,
+                    &facts,
+                    bounds,
+                    (point, crossed),
+                    options,
+                )?)
             }
             _ => None,
         },
@@ -145,7 +153,7 @@ fn applied(
     table: &RecordBatch,
     facts: &TableFacts,
     bounds: &Bounds,
-    point: Tested,
+    (point, crossed): (Tested, Option<Crossed>),
     options: &TuneOptions,
 ) -> Result<Chosen> {
     let harness = search.harness;
@@ -190,6 +198,7 @@ fn applied(
         keep_rows: bounds.keep(),
         config: Config::new(own, harness.storage, bounds.keep()),
         columns,
+        crossed,
         point,
     })
 }

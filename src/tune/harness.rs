@@ -23,6 +23,8 @@ use super::watch::Watch;
 pub(super) struct Harness<'a> {
     /// The original training part.
     pub train: RecordBatch,
+    /// What is trained on instead where a fold of it is scored on.
+    pub folds: Vec<RecordBatch>,
     /// Positions of the columns that may change.
     pub lossy: Vec<usize>,
     /// The position of the target, if there is one.
@@ -108,7 +110,7 @@ impl Harness<'_> {
         let is_first: Vec<bool> = candidates.iter().map(|c| first.insert(c)).collect();
         let one = |(candidate, is_first): (&Candidate, bool)| {
             self.watch.check()?;
-            let key = candidate.key(self.methods, &self.ladders);
+            let key = self.key(candidate, part);
             match self.journal.made(&key) {
                 Some(Made::Table { hash, .. }) if !trained(&hash) && is_first => {}
                 Some(made) => return Ok((Some(made), None)),
@@ -116,7 +118,7 @@ impl Harness<'_> {
                 None if !is_first => return Ok((None, None)),
                 None => {}
             }
-            let (made, table) = match self.reduce(candidate) {
+            let (made, table) = match self.reduce(candidate, part) {
                 Ok(Reduced { table, bytes }) => {
                     let rows = table.num_rows() as u64;
                     let hash = table_hash(&table)?;
@@ -134,7 +136,7 @@ impl Harness<'_> {
             candidates.map(one).collect::<Result<_>>()
         })?;
         let look_up = |candidate: &Candidate| {
-            let key = candidate.key(self.methods, &self.ladders);
+            let key = self.key(candidate, part);
             self.journal
                 .made(&key)
                 .ok_or_else(|| TuneError::BadFile(format!("the journal has lost {key}")))
@@ -175,46 +177,59 @@ impl Harness<'_> {
         self.pools[1].install(|| tasks.par_iter().with_max_len(1).try_for_each(one))
     }
 
-    fn reduce(&self, candidate: &Candidate) -> Result<Reduced> {
+    /// What the journal knows a reduction by: that of a fold is another.
+    fn key(&self, candidate: &Candidate, part: Part) -> String {
+        let key = candidate.key(self.methods, &self.ladders);
+        match part {
+            Part::Fold(fold) => format!("{key} fold {fold}"),
+            Part::Validation | Part::Test => key,
+        }
+    }
+
+    /// What models train on to be scored on `part`.
+    fn trained_on(&self, part: Part) -> &RecordBatch {
+        match part {
+            Part::Fold(fold) => self.folds.get(usize::from(fold)).unwrap_or(&self.train),
+            Part::Validation | Part::Test => &self.train,
+        }
+    }
+
+    fn reduce(&self, candidate: &Candidate, part: Part) -> Result<Reduced> {
+        let train = self.trained_on(part);
         match candidate {
             Candidate::Original => Ok(Reduced {
-                table: self.train.clone(),
-                bytes: self
-                    .train
-                    .columns()
-                    .iter()
-                    .map(crate::file::raw_bytes)
-                    .sum(),
+                table: train.clone(),
+                bytes: train.columns().iter().map(crate::file::raw_bytes).sum(),
             }),
             Candidate::Method { method, parameter } => {
                 let method = &self.methods[*method];
-                let table = self.with_hint(method.family())?;
+                let table = self.with_hint(train, method.family())?;
                 let Reduced { table, bytes } =
                     method.reduce(&table, &self.lossy, parameter, self.seed)?;
-                if table.schema().fields() != self.train.schema().fields() {
+                if table.schema().fields() != train.schema().fields() {
                     return Err(TuneError::method(
                         method.name(),
                         "the reduced table has another schema than the original",
                     ));
                 }
-                let table = RecordBatch::try_new(self.train.schema(), table.columns().to_vec())?;
+                let table = RecordBatch::try_new(train.schema(), table.columns().to_vec())?;
                 Ok(Reduced { table, bytes })
             }
-            Candidate::Bounds(bounds) => self.store(&self.train, bounds),
+            Candidate::Bounds(bounds) => self.store(train, bounds),
         }
     }
 
-    /// The training part; for methods that draw rows it names the target to draw by.
-    fn with_hint(&self, family: Family) -> Result<RecordBatch> {
+    /// What is trained on; for methods that draw rows it names the target to draw by.
+    fn with_hint(&self, train: &RecordBatch, family: Family) -> Result<RecordBatch> {
         let Some(target) = self.target.filter(|_| family == Family::Sampling) else {
-            return Ok(self.train.clone());
+            return Ok(train.clone());
         };
-        let schema = self.train.schema();
+        let schema = train.schema();
         let mut metadata = schema.metadata().clone();
         let name = schema.field(target).name().clone();
         metadata.insert(methods::TARGET.to_owned(), name);
         let schema = Schema::new_with_metadata(schema.fields().clone(), metadata);
-        let columns = self.train.columns().to_vec();
+        let columns = train.columns().to_vec();
         Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
     }
 

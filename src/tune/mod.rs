@@ -75,7 +75,7 @@ pub use encoder::Ignored;
 pub use error::{Result, TuneError};
 pub use frame::Frame;
 pub use method::{Family, Reduced, Reduction, Setting, Task};
-pub use noise::{Baseline, Loss};
+pub use noise::{Baseline, Crossed, Loss};
 pub use options::TuneOptions;
 pub use report::{
     CONFIG, Chosen, ColumnFacts, JOURNAL, REPORT_HTML, REPORT_JSON, Report, SearchFacts,

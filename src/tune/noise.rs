@@ -54,6 +54,11 @@ impl Baseline {
         self.spread / self.mean.abs()
     }
 
+    /// Whether there is anything to lose.
+    pub fn has_learnt(&self) -> bool {
+        self.mean.abs() > f64::MIN_POSITIVE && (self.lower_is_better || self.mean > 0.0)
+    }
+
     /// The loss of a model trained with the first seeds; None if a training failed.
     pub fn loss(&self, outcomes: &[Outcome]) -> Option<Loss> {
         let scores: Vec<f64> = outcomes.iter().map(Outcome::value).collect::<Option<_>>()?;
@@ -81,6 +86,39 @@ impl Baseline {
             within_noise: mean.abs() <= 2.0 * error / scale,
             seeds,
         })
+    }
+}
+
+/// The loss of a configuration on several parts of the data, each by models that were trained on others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Crossed {
+    /// On each part, relative to what models reach there that were trained on the original.
+    pub losses: Vec<f64>,
+    pub mean: f64,
+    /// What the loss on one more such part should stay below, nine times of ten.
+    pub upper: f64,
+}
+
+impl Crossed {
+    /// Of its own losses; their spread is told from those of configurations that are `near`, too. `quantile`
+    /// is of Student's t.
+    pub(super) fn of(own: &[f64], near: &[&[f64]], quantile: f64) -> Self {
+        let mean = mean(own);
+        let variance = |losses: &[f64]| deviation(losses).powi(2);
+        // A model that is the same as the original's everywhere loses nothing elsewhere.
+        let spread = if own.iter().all(|loss| *loss == 0.0) {
+            0.0
+        } else {
+            let all = near.iter().map(|losses| variance(losses)).sum::<f64>() + variance(own);
+            all / (near.len() + 1) as f64
+        };
+        // Of one more part's loss from the mean of these.
+        let apart = (spread * (1.0 + 1.0 / own.len().max(1) as f64)).sqrt();
+        Self {
+            losses: own.to_vec(),
+            mean,
+            upper: mean + quantile * apart,
+        }
     }
 }
 
@@ -124,6 +162,16 @@ mod tests {
         let baseline = Baseline::of(&outcomes(&[2.0]), true).unwrap();
         assert!((baseline.loss(&outcomes(&[2.2])).unwrap().mean - 0.1).abs() < 1e-12);
         assert!(baseline.loss(&outcomes(&[1.8])).unwrap().mean < 0.0);
+    }
+
+    #[test]
+    fn losses_of_new_data_are_told_from_the_spread_of_several_parts() {
+        let near: &[f64] = &[0.001, 0.003, 0.005];
+        let crossed = Crossed::of(&[0.004, 0.004, 0.004], &[near], 1.5);
+        // Half of a variance of 4e-6, and a third more.
+        let expected = 0.004 + 1.5 * (2e-6_f64 * 4.0 / 3.0).sqrt();
+        assert!((crossed.upper - expected).abs() < 1e-12, "{crossed:?}");
+        assert_eq!(Crossed::of(&[0.0; 3], &[near], 1.5).upper, 0.0);
     }
 
     #[test]

@@ -19,8 +19,9 @@ pub struct TuneOptions {
     pub task: Option<Task>,
     /// The loss of the score, relative to the baseline's, that may be: 0.01 is 1 %.
     pub max_loss: f64,
-    /// The share of it that the search leaves for what the validation part cannot show: it has seen that
-    /// part many times, and the best of many is better by chance too.
+    /// The share of it that the search leaves at first for what the validation part cannot show: it has seen
+    /// that part many times, and the best of many is better by chance too. What finalists show on other data
+    /// sets it anew.
     pub margin: f64,
     /// Trainings of the baseline and of the final figures.
     pub seeds: usize,

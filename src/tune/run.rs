@@ -23,8 +23,8 @@ use super::method::{Reduction, Task};
 use super::noise::Baseline;
 use super::options::TuneOptions;
 use super::report::{JOURNAL, Report, TableFacts};
-use super::search::{Search, mutual_information};
-use super::split::split;
+use super::search::{Base, FIRST_SHARE, Folds, Search, mutual_information, order_of};
+use super::split::{folds, split};
 use super::trainer::{Outcome, Part, Trainer, Training};
 use super::watch::Watch;
 
@@ -97,14 +97,22 @@ pub fn tune(
         lossy_columns: lossy.len(),
         ignored: encoder.ignored().to_vec(),
     };
-    let prior = prior(&encoder, &train, &lossy, target)?;
+    let (prior, order) = prior(&encoder, &train, &lossy, target)?;
+    let mut holdouts = vec![(Part::Validation, validation), (Part::Test, test)];
+    let mut trained_on = Vec::new();
+    let folds = folds(&used, &features, &parts, task, options.seed)?;
+    for (fold, (train, holdout)) in folds.iter().enumerate() {
+        trained_on.push(part(train)?);
+        holdouts.push((Part::Fold(fold as u8), part(holdout)?));
+    }
     let harness = Harness {
         ladders: lossy.iter().map(|c| Ladder::of(&train, *c)).collect(),
         lossy,
         target,
         methods,
         storage,
-        trainer: Trainer::new(training, task, encoder, &validation, &test)?,
+        trainer: Trainer::new(training, task, encoder, &holdouts)?,
+        folds: trained_on,
         journal,
         pools: pools(training, options)?,
         watch,
@@ -127,16 +135,20 @@ pub fn tune(
             SEARCH_SEEDS.min(seeds.len())
         },
         seeds,
+        max_loss: options.max_loss,
         target: target_loss,
+        folds: Folds::default(),
         prior,
+        order,
         raw_bytes: facts.train_raw_bytes,
         sample_rows: options.sample_rows && task != Task::Forecast,
         budget: options.budget,
         started,
         points: Vec::new(),
         known: HashMap::new(),
+        share: FIRST_SHARE,
         exhausted: false,
-        shared: 0,
+        base: Base::default(),
     };
     search.run()?;
     finished(search, table, facts, task, training, metric, options)
@@ -174,16 +186,14 @@ pub(super) fn baseline(
         ))
     })?;
     let metric = metric.unwrap_or_default();
-    let learnt =
-        baseline.mean.abs() > f64::MIN_POSITIVE && (lower_is_better || baseline.mean > 0.0);
-    if !learnt {
+    if !baseline.has_learnt() {
         return Err(TuneError::model(format!(
             "the model learns nothing from the original table ({metric} {:.4} on {} data), so that no loss \
              can be told; try another model, task or target, or more rows",
             baseline.mean,
             match part {
-                Part::Validation => "validation",
                 Part::Test => "test",
+                Part::Validation | Part::Fold(_) => "validation",
             }
         )));
     }
@@ -282,22 +292,24 @@ pub(super) fn float_bytes(table: &RecordBatch) -> u64 {
     floats.map(raw_bytes).sum()
 }
 
-/// What each lossy column tells about the target, in bits; all alike where there is none.
+/// What each lossy column tells about the target, in bits, all alike where there is none; and the order of
+/// those that tell most besides one another.
 fn prior(
     encoder: &Encoder,
     train: &RecordBatch,
     lossy: &[usize],
     target: Option<usize>,
-) -> Result<Vec<f64>> {
+) -> Result<(Vec<f64>, Vec<usize>)> {
     let labels = encoder.frame(train)?.target;
-    let bits = |column: &usize| {
-        if target.is_none() {
-            return Ok(1.0);
-        }
-        let values = numbers(train.column(*column))?;
-        Ok(mutual_information(&values, &labels))
-    };
-    lossy.iter().map(bits).collect()
+    let values = lossy.iter().map(|column| numbers(train.column(*column)));
+    let values: Vec<Vec<f64>> = values.collect::<Result<_>>()?;
+    let bits = values.iter().map(|values| match target {
+        Some(_) => mutual_information(values, &labels),
+        None => 1.0,
+    });
+    let bits: Vec<f64> = bits.collect();
+    let order = order_of(&values, &bits);
+    Ok((bits, order))
 }
 
 fn pools(training: &Training, options: &TuneOptions) -> Result<[ThreadPool; 2]> {

@@ -63,6 +63,59 @@ pub fn split(table: &RecordBatch, features: &[usize], task: Task, seed: u64) -> 
     Ok(split)
 }
 
+/// Training rows and those scored on.
+pub(super) type Fold = (Vec<usize>, Vec<usize>);
+
+/// Folds of the training part of `split`.
+const FOLDS: usize = 3;
+
+/// Each third of the training part to be scored on in turn, by a model that trains on the other two and the
+/// validation part: as many rows as the search trains with. In forecasts, where the past trains, the
+/// last three sixths of the training part, each by what is before it. None where that leaves parts too small.
+///
+/// # Errors
+/// As [`row_hashes`].
+pub(super) fn folds(
+    table: &RecordBatch,
+    features: &[usize],
+    split: &Split,
+    task: Task,
+    seed: u64,
+) -> Result<Vec<Fold>> {
+    let rows = split.train.len();
+    let folds: Vec<Fold> = if task == Task::Forecast {
+        let at = |sixths: usize| rows * sixths / (2 * FOLDS);
+        let past = (FOLDS..2 * FOLDS).map(|end| (0..at(end), at(end)..at(end + 1)));
+        past.map(|(train, holdout)| (split.train[train].to_vec(), split.train[holdout].to_vec()))
+            .collect()
+    } else {
+        let hashes = row_hashes(&table.project(features)?, &format!("fold {seed}"))?;
+        let mut order: Vec<(u64, usize)> = split.train.iter().map(|r| (hashes[*r], *r)).collect();
+        order.sort_unstable();
+        let ends = (0..=FOLDS).map(|end| cut(&order, rows * end / FOLDS));
+        let ends: Vec<usize> = ends.collect();
+        let fold = |ends: &[usize]| {
+            let (own, others) = (
+                &order[ends[0]..ends[1]],
+                [&order[..ends[0]], &order[ends[1]..]],
+            );
+            let mut train: Vec<usize> = others.concat().iter().map(|(_, row)| *row).collect();
+            train.extend(&split.validation);
+            train.sort_unstable();
+            let mut holdout: Vec<usize> = own.iter().map(|(_, row)| *row).collect();
+            holdout.sort_unstable();
+            (train, holdout)
+        };
+        ends.windows(2).map(fold).collect()
+    };
+    let large = |(train, holdout): &Fold| train.len().min(holdout.len()) >= LEAST_ROWS;
+    Ok(if folds.iter().all(large) {
+        folds
+    } else {
+        Vec::new()
+    })
+}
+
 /// The position nearest to `wanted` at which no group is cut in two.
 fn cut(order: &[(u64, usize)], wanted: usize) -> usize {
     let is_cut = |at: usize| at > 0 && at < order.len() && order[at - 1].0 == order[at].0;
@@ -132,6 +185,46 @@ mod tests {
         let split = split(&table((0..10).map(f64::from)), &[0], Task::Forecast, 1).unwrap();
         assert_eq!(split.train, [0, 1, 2, 3, 4, 5]);
         assert_eq!(split.test, [8, 9]);
+    }
+
+    #[test]
+    fn folds_are_scored_on_by_what_they_are_not_trained_on() {
+        let table = table((0..1000).map(|i| f64::from(i % 250)));
+        let parts = split(&table, &[0], Task::Regression, 1).unwrap();
+        let folds = folds(&table, &[0], &parts, Task::Regression, 1).unwrap();
+        let values = |rows: &[usize]| rows.iter().map(|r| r % 250).collect::<HashSet<_>>();
+        let mut held: Vec<usize> = Vec::new();
+        for (train, holdout) in &folds {
+            assert!(values(train).is_disjoint(&values(holdout)));
+            assert!(values(train).is_disjoint(&values(&parts.test)));
+            assert!(train.len().abs_diff(parts.train.len()) < 20);
+            held.extend(holdout);
+        }
+        held.sort_unstable();
+        assert_eq!(held, parts.train);
+    }
+
+    #[test]
+    fn folds_of_forecasts_follow_their_past() {
+        let table = table((0..100).map(f64::from));
+        let parts = split(&table, &[0], Task::Forecast, 1).unwrap();
+        let folds = folds(&table, &[0], &parts, Task::Forecast, 1).unwrap();
+        assert_eq!(folds.len(), 3);
+        for (train, holdout) in folds {
+            assert_eq!(train.last().unwrap() + 1, holdout[0]);
+            assert!(*holdout.last().unwrap() < parts.validation[0]);
+        }
+    }
+
+    #[test]
+    fn few_rows_have_no_folds() {
+        let table = table((0..9).map(f64::from));
+        let parts = split(&table, &[0], Task::Regression, 1).unwrap();
+        assert!(
+            folds(&table, &[0], &parts, Task::Regression, 1)
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]

@@ -211,20 +211,47 @@ fn the_search_never_sees_the_test_part() {
     });
     let report = run(&sample(300), &training, &options("y")).unwrap();
     let seen = seen.lock().unwrap();
-    let validation = seen[0].0;
-    let first_test = seen
-        .iter()
-        .position(|(part, _)| *part != validation)
-        .unwrap();
-    assert!(
-        seen[first_test..]
-            .iter()
-            .all(|(part, _)| *part != validation)
-    );
+    // The test part is the last that is seen: what comes after it is of it.
+    let test = seen.last().unwrap().0;
+    let first_test = seen.iter().position(|(part, _)| *part == test).unwrap();
+    assert!(seen[first_test..].iter().all(|(part, _)| *part == test));
+    let mut others: Vec<f64> = seen[..first_test].iter().map(|(part, _)| *part).collect();
+    others.sort_by(f64::total_cmp);
+    others.dedup();
+    assert_eq!(others.len(), 4, "validation and three folds");
     assert!(first_test > report.search.tried / 2);
     assert!(
         seen.iter()
-            .all(|(_, rows)| *rows == report.table.train_rows)
+            .all(|(_, rows)| rows.abs_diff(report.table.train_rows) <= 2)
+    );
+}
+
+#[test]
+fn what_only_the_validation_part_bears_is_not_taken() {
+    // On the validation part, which is seen first, nothing ever loses anything.
+    let validation = Mutex::new(None);
+    let training = model(move |task, train, holdout, _| {
+        let first = *validation.lock().unwrap().get_or_insert(holdout.target[0]);
+        if holdout.target[0] == first {
+            return Ok(0.9);
+        }
+        Ok(nearest(task, train, holdout))
+    });
+    let options = TuneOptions {
+        max_loss: 0.03,
+        ..options("y")
+    };
+    let report = run(&sample(600), &training, &options).unwrap();
+    let chosen = report.chosen.unwrap();
+    let crossed = chosen.crossed.unwrap();
+    assert_eq!(crossed.losses.len(), 3);
+    assert!(crossed.upper <= 0.03, "{crossed:?}");
+    assert!(chosen.holds_on_test, "{:?}", chosen.point);
+    assert!(
+        report
+            .tried
+            .iter()
+            .any(|t| t.bytes < Some(chosen.point.bytes))
     );
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{CommandTrainer, TrainCommand};
 use super::encoder::Encoder;
-use super::error::Result;
+use super::error::{Result, TuneError};
 use super::frame::Frame;
 use super::method::Task;
 use super::models::{self, Model};
@@ -67,7 +67,9 @@ pub struct Metric {
 pub enum Part {
     /// What the search sees.
     Validation,
-    /// What it does not.
+    /// A part of the training rows in turn, while a model trains on the others and the validation part.
+    Fold(u8),
+    /// What neither the search nor its confirmation sees.
     Test,
 }
 
@@ -139,8 +141,7 @@ enum Kind {
     Function {
         score: ScoreFunction,
         encoder: Encoder,
-        validation: Frame,
-        test: Frame,
+        holdouts: Vec<(Part, Frame)>,
     },
     Command(CommandTrainer),
 }
@@ -150,19 +151,18 @@ impl Trainer {
         training: &Training,
         task: Task,
         encoder: Encoder,
-        validation: &RecordBatch,
-        test: &RecordBatch,
+        holdouts: &[(Part, RecordBatch)],
     ) -> Result<Self> {
         let kind = match training {
             Training::Function(model) => Kind::Function {
                 score: Arc::clone(&model.score),
-                validation: encoder.frame(validation)?,
-                test: encoder.frame(test)?,
+                holdouts: holdouts
+                    .iter()
+                    .map(|(part, table)| Ok((*part, encoder.frame(table)?)))
+                    .collect::<Result<_>>()?,
                 encoder,
             },
-            Training::Command(command) => {
-                Kind::Command(CommandTrainer::new(command, validation, test)?)
-            }
+            Training::Command(command) => Kind::Command(CommandTrainer::new(command, holdouts)?),
         };
         Ok(Self { task, kind })
     }
@@ -188,14 +188,10 @@ impl Trainer {
             Kind::Function {
                 score,
                 encoder,
-                validation,
-                test,
+                holdouts,
             } => {
                 let frame = encoder.frame(&table)?;
-                let holdout = match part {
-                    Part::Validation => validation,
-                    Part::Test => test,
-                };
+                let holdout = of_part(holdouts, part)?;
                 // A panic of a library on some odd data is a failed training, not the end of the search.
                 let scored =
                     catch_unwind(AssertUnwindSafe(|| score(self.task, &frame, holdout, seed)));
@@ -207,6 +203,17 @@ impl Trainer {
             }
         }
     }
+}
+
+/// What a part is scored on.
+///
+/// # Errors
+/// When there is no such part: none is known of.
+pub(super) fn of_part<T>(holdouts: &[(Part, T)], part: Part) -> Result<&T> {
+    let found = holdouts.iter().find(|(other, _)| *other == part);
+    let (_, holdout) =
+        found.ok_or_else(|| TuneError::invalid(format!("there is no part {part:?}")))?;
+    Ok(holdout)
 }
 
 fn shuffled(table: &RecordBatch, seed: u64) -> Result<RecordBatch> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::encoder::Ignored;
 use super::method::{Setting, Task};
-use super::noise::{Baseline, Loss};
+use super::noise::{Baseline, Crossed, Loss};
 use super::search::Budget;
 
 pub use write::{CONFIG, JOURNAL, REPORT_HTML, REPORT_JSON};
@@ -28,7 +28,7 @@ pub struct Report {
     pub model: String,
     pub metric: String,
     pub max_loss: f64,
-    /// The loss that the search aimed at on the validation part: `max_loss` less the margin.
+    /// The loss that the search aimed at on the validation part in the end.
     pub aimed_at: f64,
     pub seeds: Vec<u64>,
     /// Of them, those that the search trained with; finalists are trained with all.
@@ -109,6 +109,9 @@ pub struct Tested {
 pub struct Chosen {
     #[serde(flatten)]
     pub point: Tested,
+    /// What it lost on parts of the data that the search did not score on; None where there were too few rows
+    /// for that.
+    pub crossed: Option<Crossed>,
     /// Whether the loss on the test part is what was asked for.
     pub holds_on_test: bool,
     /// The whole table's file, and its ratio.

@@ -27,7 +27,7 @@ impl Report {
         write(folder, REPORT_HTML, &self.to_html(folder, table)?)?;
         if let Some(chosen) = &self.chosen {
             let header = format!(
-                "# Found by tolerant tune: {} loses {:.2} % of its {} at most on data that the search saw.\n\
+                "# Found by tolerant tune: {} is to lose no more than {:.2} % of its {} on new data.\n\
                  # Apply it with: tolerant compress {} --config {}\n",
                 self.model.replace('\n', " "),
                 self.max_loss * 100.0,

@@ -5,22 +5,18 @@
 //! moves, the best for various prices of loss (as Shoham and Gersho allot bits, 1988), which are tried in
 //! turn: columns are not independent. The smallest point that keeps the loss is where the next round starts.
 
-use super::{Phase, Search};
-use crate::tune::candidate::{Bounds, Candidate};
+use super::{FIRST_STEP, Phase, Search};
+use crate::tune::candidate::{Bounds, Candidate, FEWEST_ROWS};
 use crate::tune::error::Result;
 
 /// Columns that are moved each for itself; more are moved in as many groups.
 const MOST_UNITS: usize = 24;
 const GROUPS: usize = 16;
-/// Rungs of a first step: each is a factor of the square root of 2.
-const FIRST_STEP: u8 = 4;
 /// What a round must save to go on with steps of the same size, and to count at all.
 const GOOD_ROUND: f64 = 0.03;
 const LEAST_ROUND: f64 = 0.004;
 /// Fruitless rounds after which the search ends: groups are drawn anew in each.
 const PATIENCE: usize = 2;
-/// Half octaves by which rows are fewer at most: 1 in 64 is left.
-const FEWEST_ROWS: u8 = 12;
 
 /// One coordinate: columns by their positions among the lossy ones, or the number of rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,23 +37,9 @@ struct Move {
 }
 
 impl Search<'_> {
-    /// Fewer rows, all else as in the best point: starts for the search.
-    pub(super) fn fewer_rows(&mut self) -> Result<()> {
-        let best = self.best().and_then(|best| self.bounds(best)).cloned();
-        let Some(best) = best.filter(|_| self.sample_rows && !self.exhausted) else {
-            return Ok(());
-        };
-        let fewer = (2..=FEWEST_ROWS).step_by(2).map(|fewer_rows| Bounds {
-            fewer_rows,
-            ..best.clone()
-        });
-        let fewer: Vec<Candidate> = fewer.map(Candidate::Bounds).collect();
-        self.try_all(Phase::Columns, &fewer)?;
-        Ok(())
-    }
-
-    pub(super) fn columns(&mut self) -> Result<()> {
-        let mut step = FIRST_STEP;
+    /// Rounds, the first with steps of so many rungs, until there is nothing more to be gained.
+    pub(super) fn columns(&mut self, first_step: u8) -> Result<()> {
+        let mut step = first_step;
         let mut fruitless = 0;
         for round in 0.. {
             let Some(best) = self.best().filter(|_| !self.exhausted) else {
@@ -91,12 +73,10 @@ impl Search<'_> {
         else {
             return Ok(());
         };
-        let units = self.units(round);
+        let units = self.units(&start, round);
         let mut moves: Vec<Move> = Vec::new();
         for (unit, what) in units.iter().enumerate() {
-            let mut to = [i16::from(step), -i16::from(step)]
-                .map(|by| self.moved(&start, what, by))
-                .to_vec();
+            let mut to = self.moves(&start, what, step);
             to.retain(|to| *to != start);
             to.dedup();
             moves.extend(to.into_iter().map(|to| Move {
@@ -136,12 +116,16 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The units of a round: in the first, columns that tell alike are moved together; then at random.
-    fn units(&self, round: u64) -> Vec<Unit> {
+    /// The units of a round. Where there are many columns, constant ones stay so, and the others are grouped:
+    /// in the first round columns that tell alike, then at random.
+    fn units(&self, start: &Bounds, round: u64) -> Vec<Unit> {
         let ladders = &self.harness.ladders;
         let mut columns: Vec<usize> = (0..ladders.len())
             .filter(|c| ladders[*c].top() > 0)
             .collect();
+        if columns.len() > MOST_UNITS {
+            columns.retain(|c| start.rungs[*c] < ladders[*c].top());
+        }
         let mut units: Vec<Unit> = if columns.len() <= MOST_UNITS {
             columns
                 .into_iter()
@@ -164,6 +148,27 @@ impl Search<'_> {
             units.push(Unit::Rows);
         }
         units
+    }
+
+    /// A unit's moves: wider and narrower by a step. A constant column gets what all columns share, which is
+    /// tried once; one of many columns is made constant, too.
+    fn moves(&self, start: &Bounds, unit: &Unit, step: u8) -> Vec<Bounds> {
+        let by = |rungs: i16| self.moved(start, unit, rungs);
+        let ladders = &self.harness.ladders;
+        let mut moves = vec![by(i16::from(step)), by(-i16::from(step))];
+        if let Unit::Columns(columns) = unit
+            && let [column] = columns.as_slice()
+        {
+            let (top, mut other) = (ladders[*column].top(), start.clone());
+            if start.rungs[*column] == top {
+                other.rungs[*column] = ladders[*column].shared(self.base.rung);
+                moves = vec![other];
+            } else if ladders.len() > MOST_UNITS && step == FIRST_STEP {
+                other.rungs[*column] = top;
+                moves.push(other);
+            }
+        }
+        moves
     }
 
     /// `start` with one unit moved by so many rungs.

@@ -14,11 +14,15 @@ const FRONTIER: usize = 12;
 const TRIES: usize = 3;
 
 impl Search<'_> {
-    /// The smallest of the search's own points that keeps the loss with all seeds.
+    /// The smallest of the search's own points that keeps the loss on data that the search did not score on;
+    /// where there is too little of it, on the validation part with all seeds.
     ///
     /// # Errors
     /// When stopped, or when the journal cannot be written.
     pub(in crate::tune) fn confirmed(&mut self) -> Result<Option<usize>> {
+        if let Some(settled) = self.settle()? {
+            return Ok(Some(settled));
+        }
         self.smallest_good(
             |candidate| matches!(candidate, Candidate::Bounds(_)),
             AT_A_TIME,
@@ -60,7 +64,9 @@ impl Search<'_> {
             .into_iter()
             .filter(|position| self.points[*position].outcomes.len() == self.seeds.len())
             .collect();
-        Ok(frontier(&full, |position| self.figures(position)))
+        Ok(frontier(&full, |position| {
+            self.validation_figures(position)
+        }))
     }
 
     fn positions(&self) -> Vec<usize> {

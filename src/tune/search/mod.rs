@@ -1,4 +1,4 @@
-//! The search: methods, one bound for all columns, then a bound for each column.
+//! The search: methods, one bound for all columns, patterns of columns, then a bound for each column.
 //!
 //! Every step is a batch of candidates that is fixed before any of them is evaluated, and what follows
 //! depends on their results only: not on threads, times or interruptions. Sizes are of files really written,
@@ -6,7 +6,10 @@
 
 mod columns;
 mod confirm;
+mod cross;
+mod lines;
 mod methods;
+mod patterns;
 mod prior;
 mod uniform;
 
@@ -16,11 +19,13 @@ use std::time::{Duration, Instant};
 use super::candidate::{Bounds, Candidate};
 use super::error::Result;
 use super::harness::{Evaluation, Harness};
+use super::ladder::Ladder;
 use super::noise::{Baseline, Loss};
 use super::trainer::{Outcome, Part};
 use super::watch::{Phase, Progress};
 
-pub(super) use prior::mutual_information;
+pub(super) use cross::Folds;
+pub(super) use prior::{mutual_information, order_of};
 
 /// How long a search may go on. It ends by itself when nothing is to be gained any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -38,6 +43,12 @@ fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> std::result::Result<
     to.serialize_f64(time.as_secs_f64())
 }
 
+/// The share of the budget after which the aim is set anew, by finalists on other data.
+pub(super) const FIRST_SHARE: f64 = 0.75;
+/// Rungs of the first steps of columns before that, and after: each is a factor of the square root of 2.
+const FIRST_STEP: u8 = 4;
+const LAST_STEP: u8 = 2;
+
 /// A candidate and what came of it.
 #[derive(Debug, Clone)]
 pub(super) struct Point {
@@ -46,8 +57,10 @@ pub(super) struct Point {
     pub made: Result<(u64, u64), String>,
     /// One for each seed that it was trained with.
     pub outcomes: Vec<Outcome>,
-    /// None where anything failed.
+    /// On the validation part; None where anything failed.
     pub loss: Option<Loss>,
+    /// On the first fold, where the search sees it.
+    pub fold_loss: Option<f64>,
 }
 
 impl Point {
@@ -74,10 +87,15 @@ pub(super) struct Search<'a> {
     /// All seeds, and how many of them the search uses.
     pub seeds: Vec<u64>,
     pub search_seeds: usize,
-    /// The loss that the search aims at.
+    /// The loss that was asked for, and the one that the search aims at on the validation part.
+    pub max_loss: f64,
     pub target: f64,
+    /// What finalists are confirmed on.
+    pub folds: Folds,
     /// Bits that each lossy column tells about the target.
     pub prior: Vec<f64>,
+    /// The lossy columns, those first that tell most besides what those before them tell.
+    pub order: Vec<usize>,
     /// Raw bytes of float columns: what ratios count from.
     pub raw_bytes: u64,
     /// Whether rows may be dropped too.
@@ -86,10 +104,27 @@ pub(super) struct Search<'a> {
     pub started: Instant,
     pub points: Vec<Point>,
     pub known: HashMap<Candidate, usize>,
-    /// Whether the budget ended the search.
+    /// The share of the budget that may be used by now, and whether it is.
+    pub share: f64,
     pub exhausted: bool,
-    /// The rung of all other columns when one was made constant.
-    pub shared: u8,
+    /// What patterns of columns start from.
+    pub base: Base,
+}
+
+/// One rung for all columns, and by how many half octaves rows are fewer.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Base {
+    pub rung: u8,
+    pub fewer_rows: u8,
+}
+
+impl Base {
+    fn bounds(self, ladders: &[Ladder]) -> Bounds {
+        Bounds {
+            fewer_rows: self.fewer_rows,
+            ..Bounds::shared(ladders, self.rung)
+        }
+    }
 }
 
 impl Search<'_> {
@@ -103,8 +138,11 @@ impl Search<'_> {
             }
         }
         let affordable = match self.budget {
-            Budget::Evaluations(most) => most.saturating_sub(self.own_tried()),
-            Budget::Time(most) if self.elapsed() >= most => 0,
+            Budget::Evaluations(most) => {
+                let most = (most as f64 * self.share).ceil() as usize;
+                most.saturating_sub(self.own_tried())
+            }
+            Budget::Time(most) if self.elapsed() >= most.mul_f64(self.share) => 0,
             Budget::Time(_) => usize::MAX,
         };
         let counted = match fresh.first() {
@@ -116,15 +154,30 @@ impl Search<'_> {
             fresh.truncate(affordable);
             self.exhausted = true;
         }
-        let seeds = &self.seeds[..self.search_seeds];
+        let share_fold = self.folds.shared && matches!(fresh.first(), Some(Candidate::Bounds(_)));
+        let seeds = match share_fold {
+            true => &self.seeds[..1],
+            false => &self.seeds[..self.search_seeds],
+        };
         let results = self.harness.evaluate(&fresh, Part::Validation, seeds)?;
-        for (candidate, Evaluation { made, outcomes }) in fresh.into_iter().zip(results) {
+        let mut fold_losses = vec![None; fresh.len()];
+        if share_fold && let Some(baseline) = self.folds.baselines.first() {
+            let found = self.harness.evaluate(&fresh, Part::Fold(0), seeds)?;
+            // A training that fails is as good as one that loses all.
+            let loss = |found: Evaluation| baseline.loss(&found.outcomes).map_or(1.0, |l| l.mean);
+            fold_losses = found.into_iter().map(|found| Some(loss(found))).collect();
+        }
+        let results = results.into_iter().zip(fold_losses);
+        for (candidate, (Evaluation { made, outcomes }, fold_loss)) in
+            fresh.into_iter().zip(results)
+        {
             self.known.insert(candidate.clone(), self.points.len());
             self.points.push(Point {
                 loss: self.baseline.loss(&outcomes),
                 candidate,
                 made,
                 outcomes,
+                fold_loss,
             });
         }
         self.harness
@@ -169,6 +222,14 @@ impl Search<'_> {
     /// Size and loss of a point, if it has both.
     fn figures(&self, position: usize) -> Option<(u64, f64)> {
         let point = &self.points[position];
+        let loss = point.loss?.mean;
+        let loss = point.fold_loss.map_or(loss, |other| (loss + other) / 2.0);
+        Some((point.bytes()?, loss))
+    }
+
+    /// Size and loss on the validation part.
+    fn validation_figures(&self, position: usize) -> Option<(u64, f64)> {
+        let point = &self.points[position];
         Some((point.bytes()?, point.loss?.mean))
     }
 
@@ -176,6 +237,7 @@ impl Search<'_> {
     fn is_good(&self, position: usize) -> bool {
         self.figures(position)
             .is_some_and(|(_, loss)| loss <= self.target)
+            && !self.is_rejected(position)
     }
 
     /// The smallest of the search's own points that keeps the loss.
@@ -215,11 +277,17 @@ impl Search<'_> {
         self.try_all(Phase::Baseline, &[Candidate::Original])?;
         self.methods()?;
         if !self.harness.lossy.is_empty() {
+            self.prepare_folds()?;
             self.uniform()?;
+            self.fewer_rows()?;
             self.by_prior()?;
             self.sensitivity()?;
-            self.fewer_rows()?;
-            self.columns()?;
+            self.rows_of_patterns()?;
+            self.lines()?;
+            self.columns(FIRST_STEP)?;
+            self.aim()?;
+            (self.share, self.exhausted) = (1.0, false);
+            self.columns(LAST_STEP)?;
         }
         Ok(())
     }
