@@ -1,5 +1,5 @@
 //! The Python module `tolerant`, its compiled half: virtual files, Arrow streams, training blocks,
-//! compressing, verifying and inspecting.
+//! compressing, verifying, inspecting and tuning.
 //!
 //! What Python programs see is in the package `tolerant` beside it, which is documented there.
 
@@ -13,6 +13,7 @@ mod ndarray;
 mod scan;
 mod table;
 mod threads;
+mod tune;
 mod work;
 
 use pyo3::prelude::*;
@@ -36,6 +37,8 @@ mod _native {
     use super::file::VirtualFile;
     #[pymodule_export]
     use super::scan::Scan;
+    #[pymodule_export]
+    use super::tune::tune;
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

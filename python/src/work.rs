@@ -24,8 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub struct Shared {
     stopped: AtomicBool,
-    progress: Mutex<Option<Progress>>,
+    progress: Mutex<Option<Told>>,
 }
+
+/// A phase, how much of it is done, and how much there is to do if that is known.
+type Told = (&'static str, u64, Option<u64>);
 
 impl Shared {
     /// An error once the work is to stop.
@@ -36,13 +39,28 @@ impl Shared {
         }
     }
 
+    /// Set once the work is to stop.
+    pub fn stop(&self) -> &AtomicBool {
+        &self.stopped
+    }
+
     /// Tells how far the work is, and as [`check`](Self::check).
     pub fn report(&self, progress: Progress) -> Result<(), ToolError> {
-        *self.lock() = Some(progress);
+        let phase = match progress.phase {
+            Phase::Ranges => "ranges",
+            Phase::Quantiles => "quantiles",
+            Phase::Compressing => "compressing",
+        };
+        self.told((phase, progress.rows, progress.total));
         self.check()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Progress>> {
+    /// Tells how far the work is.
+    pub fn told(&self, told: Told) {
+        *self.lock() = Some(told);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Told>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -106,16 +124,11 @@ fn receive<T>(result: &Mutex<Receiver<T>>, time: Duration) -> Result<T, RecvTime
     result.recv_timeout(time)
 }
 
-/// Calls `callback(phase, rows, total)` if there is something new.
+/// Calls `callback(phase, done, total)` if there is something new.
 fn tell(py: Python<'_>, shared: &Shared, callback: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-    let (Some(progress), Some(callback)) = (shared.lock().take(), callback) else {
+    let (Some(told), Some(callback)) = (shared.lock().take(), callback) else {
         return Ok(());
     };
-    let phase = match progress.phase {
-        Phase::Ranges => "ranges",
-        Phase::Quantiles => "quantiles",
-        Phase::Compressing => "compressing",
-    };
-    callback.call1((phase, progress.rows, progress.total))?;
+    callback.call1(told)?;
     py.check_signals()
 }

@@ -3,6 +3,7 @@
 - :func:`open`: a packed file as the bytes of an ordinary Parquet file, for every Parquet reader.
 - :func:`read`: a table as an Arrow stream; :func:`scan`: as a Polars LazyFrame.
 - :func:`compress`, :func:`verify`, :func:`inspect`: the tools of the command line.
+- :func:`tune`: how much error a model bears.
 - :func:`batches`, ``tolerant.torch.IterableDataset``: shuffled NumPy arrays or tensors for training.
 - ``tolerant://``: the same files through fsspec (``tolerant.filesystem``).
 
@@ -15,7 +16,7 @@ from ._dataset import Dataset, read, scan
 from ._file import File, open
 from ._native import VERSION as __version__
 from ._native import CorruptFileError
-from ._tools import compress, inspect, verify
+from ._tools import compress, inspect, tune, verify
 
 __all__ = [
     "Batches",
@@ -29,5 +30,6 @@ __all__ = [
     "open",
     "read",
     "scan",
+    "tune",
     "verify",
 ]

@@ -1,10 +1,10 @@
-"""``compress``, ``verify`` and ``inspect``: the tools of the command line on Python's tables."""
+"""``compress``, ``verify``, ``inspect`` and ``tune``: the tools of the command line on Python's tables."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import _native
@@ -103,6 +103,80 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     ``packed_bytes`` (bytes) of each.
     """
     return json.loads(_native.inspect(os.fspath(path)))
+
+
+def tune(
+    data: Any,
+    *,
+    target: str | None = None,
+    path: str | os.PathLike[str] | None = None,
+    task: str | None = None,
+    model: str | None = None,
+    train_cmd: str | None = None,
+    train_format: str = "parquet",
+    train_timeout: float = 600.0,
+    lower_is_better: bool = False,
+    max_loss: float = 0.01,
+    seeds: int = 5,
+    seed: int = 0,
+    evaluations: int = 120,
+    methods: Sequence[str] = (),
+    exact_target: bool = False,
+    sample_rows: bool = False,
+    jobs: int | None = None,
+    progress: Callable[[str, int, int | None], Any] | None = None,
+) -> dict[str, Any]:
+    """Finds how much error a model bears: bounds by column, and a report that shows it.
+
+    data: as of :func:`compress`; it is held in memory.
+    target: the column to predict; of clusters the labels to find, if there are any.
+    path: the folder for ``report.html``, ``report.json``, ``config.toml`` (which ``tolerant compress
+        --config`` takes) and the journal by which an interrupted search goes on; none is written
+        unless given.
+    task: ``"regression"``, ``"classification"``, ``"forecast"`` or ``"clustering"``; made out from the
+        target unless given.
+    model: ``"trees"``, ``"linear"``, ``"logistic"``, ``"neighbours"``, ``"perceptron"``,
+        ``"forecaster"``, ``"kmeans"`` or ``"pca"``.
+    train_cmd: instead of a model, a program that trains one and prints its score as its last line;
+        ``{train}``, ``{validation}`` and ``{seed}`` stand for two files and a number. ``train_format``:
+        ``"parquet"`` or ``"arrow"``. ``train_timeout``: seconds. ``lower_is_better``: the score is an
+        error.
+    max_loss: the part of the baseline's score that may be lost.
+    seeds, seed: trainings of the baseline and of finalists, and the first of their seeds.
+    evaluations: bounds to try, besides the methods.
+    methods: names of other methods to compare with, or the beginnings of names.
+    exact_target: keep a float target exactly.
+    sample_rows: let the search drop rows, too.
+    jobs: trainings at a time.
+    progress: called with the phase, the bounds tried, and how many may be; what it raises stops the
+        search.
+
+    Returns the report of ``tolerant tune --json``: ``chosen``, with ``ratio``, ``validation``, ``test``,
+    ``holds_on_test`` and ``columns``, a list with ``name`` and ``bound`` of each (None if nothing kept
+    the loss), ``best``, ``frontier``, ``tried``, and what they were measured on.
+
+    Raises ValueError where table, target and options do not fit, or the model learns nothing.
+    """
+    paths, table = _paths_or_table(data)
+    options = {
+        "target": target,
+        "task": task,
+        "model": model,
+        "train_cmd": train_cmd,
+        "train_format": train_format,
+        "train_timeout": float(train_timeout),
+        "lower_is_better": lower_is_better,
+        "max_loss": float(max_loss),
+        "seeds": seeds,
+        "seed": seed,
+        "evaluations": evaluations,
+        "methods": list(methods),
+        "exact_target": exact_target,
+        "sample_rows": sample_rows,
+        "jobs": jobs,
+    }
+    output = None if path is None else os.fspath(path)
+    return json.loads(_native.tune(paths, table, output, options, progress))
 
 
 def _bound(**given: float | str | None) -> str:
