@@ -2,9 +2,9 @@
 //! (`tolerant worker`), and sessions that send the parts to them (`tolerant query --workers`).
 //!
 //! The engine cuts a plan into stages, splits scans over tasks and moves rows between workers.
-//! Here is what it cannot know: how scans of packed files travel ([`codec`]), how much work they
-//! are ([`scans`]), what of a session a worker must know ([`settings`]), and who may ask
-//! ([`channels`], [`worker`]).
+//! Here is what it cannot know: how scans of packed files travel (`codec`), how much work they are
+//! (`scans`), what of a session a worker must know (`settings`), and who may ask (`channels`,
+//! `worker`).
 //!
 //! ```no_run
 //! # use tolerant::distributed::Cluster;
