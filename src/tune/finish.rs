@@ -106,7 +106,7 @@ pub(super) fn finished(
         model: training.name().to_owned(),
         metric,
         max_loss: options.max_loss,
-        aimed_at: search.target,
+        aimed_at: search.first_target,
         search_seeds: search.search_seeds,
         validation: search.baseline.clone(),
         test,

@@ -137,6 +137,7 @@ pub fn tune(
         seeds,
         max_loss: options.max_loss,
         target: target_loss,
+        first_target: target_loss,
         folds: Folds::default(),
         prior,
         order,

@@ -28,7 +28,8 @@ pub struct Report {
     pub model: String,
     pub metric: String,
     pub max_loss: f64,
-    /// The loss that the search aimed at on the validation part in the end.
+    /// The loss that the search aimed at first on the validation part, `max_loss` less the margin: what
+    /// methods are compared at.
     pub aimed_at: f64,
     pub seeds: Vec<u64>,
     /// Of them, those that the search trained with; finalists are trained with all.

@@ -69,6 +69,12 @@ impl Search<'_> {
         }))
     }
 
+    /// Whether a point keeps the first aim on the validation part, and cross-fitting has nothing against it.
+    fn is_comparable(&self, position: usize) -> bool {
+        let figures = self.validation_figures(position);
+        figures.is_some_and(|(_, loss)| loss <= self.first_target) && !self.is_rejected(position)
+    }
+
     fn positions(&self) -> Vec<usize> {
         (0..self.points.len()).collect()
     }
@@ -81,7 +87,7 @@ impl Search<'_> {
     ) -> Result<Option<usize>> {
         let mut wanted: Vec<usize> = (0..self.points.len())
             .filter(|position| is_wanted(&self.points[*position].candidate))
-            .filter(|position| self.is_good(*position))
+            .filter(|position| self.is_comparable(*position))
             .collect();
         wanted.sort_by_key(|position| (self.points[*position].bytes(), *position));
         // The most careful last, which should keep the loss if anything does.
@@ -89,7 +95,7 @@ impl Search<'_> {
         wanted.extend(last.last());
         for chunk in wanted.chunks(at_a_time) {
             self.train_fully(Phase::Confirming, chunk)?;
-            let good = chunk.iter().copied().filter(|p| self.is_good(*p));
+            let good = chunk.iter().copied().filter(|p| self.is_comparable(*p));
             let smallest = good.min_by_key(|position| (self.points[*position].bytes(), *position));
             if smallest.is_some() {
                 return Ok(smallest);

@@ -90,6 +90,8 @@ pub(super) struct Search<'a> {
     /// The loss that was asked for, and the one that the search aims at on the validation part.
     pub max_loss: f64,
     pub target: f64,
+    /// The first such aim: what methods are compared at, whatever finalists show.
+    pub first_target: f64,
     /// What finalists are confirmed on.
     pub folds: Folds,
     /// Bits that each lossy column tells about the target.
