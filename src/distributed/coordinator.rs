@@ -13,7 +13,7 @@ use crate::tools::{Result, ToolError};
 
 use super::channels::Channels;
 use super::codec::TolerantCodec;
-use super::scans::desired_tasks;
+use super::scans::{desired_tasks, split};
 
 /// The workers of a query, and what they ask for.
 #[derive(Debug, Clone)]
@@ -49,7 +49,8 @@ impl Cluster {
             .with_distributed_worker_resolver(Workers(Arc::clone(&self.workers)))
             .with_distributed_channel_resolver(Channels::new(self.token.clone()))
             .with_distributed_user_codec(TolerantCodec)
-            .with_distributed_desired_task_count_handler(desired_tasks);
+            .with_distributed_desired_task_count_handler(desired_tasks)
+            .with_distributed_scale_up_leaf_node_handler(split);
         open(builder)
     }
 }

@@ -1,9 +1,14 @@
-//! How many tasks a scan is worth.
+//! How many tasks a scan is worth, and what each of them reads.
 
-use datafusion::datasource::physical_plan::FileGroup;
+use std::sync::Arc;
+
+use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
+use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion_distributed::{
-    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedConfig,
+    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedConfig, DistributedLeafExec,
+    ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse,
 };
 
 use super::codec::{config_of, scan_of};
@@ -30,6 +35,35 @@ pub(super) fn desired_tasks(
     Some(Ok(DesiredTaskCountEventResponse::desired(
         tasks.try_into().unwrap_or(usize::MAX),
     )))
+}
+
+/// Splits a scan as the engine does, but for files too small to be cut into as many parts as there
+/// are partitions: the engine would make tasks of unequal partitions, which it refuses.
+pub(super) fn split(event: ScaleUpLeafNodeEvent) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
+    let (config, _) = scan_of(event.plan.as_ref())?;
+    if config.output_partitioning.is_some() {
+        return None;
+    }
+    let partitions = event.plan.output_partitioning().partition_count();
+    let groups = FileGroupPartitioner::new()
+        .with_target_partitions(partitions * event.task_count)
+        .with_repartition_file_min_size(0)
+        .with_preserve_order_within_groups(!config.output_ordering.is_empty())
+        .repartition_file_groups(&config.file_groups)
+        .unwrap_or_else(|| config.file_groups.clone());
+    let mut parts = vec![Vec::with_capacity(partitions); event.task_count];
+    for (i, group) in groups.into_iter().enumerate() {
+        parts[i % event.task_count].push(group);
+    }
+    let scans = parts.into_iter().map(|mut groups| {
+        let fewest = groups.len().max(partitions);
+        groups.resize(fewest, FileGroup::new(Vec::new()));
+        let mut scan = config.clone();
+        scan.file_groups = groups;
+        DataSourceExec::from_data_source(scan) as _
+    });
+    let leaf = DistributedLeafExec::try_new(Arc::clone(event.plan), scans);
+    Some(leaf.map(|leaf| ScaleUpLeafNodeEventResponse::new(Arc::new(leaf))))
 }
 
 /// The bytes of the parts of files that are read, once decoded, as far as statistics tell.
