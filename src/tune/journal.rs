@@ -71,6 +71,16 @@ struct Known {
     file: Option<(PathBuf, File)>,
 }
 
+impl Drop for Known {
+    /// Unlocks the file even where a program that was just started still holds a copy of it.
+    fn drop(&mut self) {
+        if let Some((_, file)) = &self.file {
+            // Closing it is the other way to unlock it.
+            let _ = file.unlock();
+        }
+    }
+}
+
 impl Journal {
     /// One that is kept in memory only.
     pub(super) fn in_memory() -> Self {
