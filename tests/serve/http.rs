@@ -190,11 +190,11 @@ fn damage_is_an_error() {
         .header("content-length")
         .unwrap()
         .to_owned();
-    let cut = server.get("/a.parquet", &[]);
-    assert!(
-        cut.body.len() < len.parse::<usize>().unwrap(),
-        "all was sent"
-    );
+    // Even the head is lost where the connection ends before it is flushed.
+    let cut = server.bytes("GET", "/a.parquet", &[]);
+    let head = cut.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = head.map_or(0, |head| cut.len() - head - 4);
+    assert!(body < len.parse::<usize>().unwrap(), "all was sent");
     // In the footer: known at once.
     let mut bytes = sound;
     let at = bytes.len() - 20;

@@ -132,6 +132,11 @@ impl Served {
 
     /// Sends one request, as it is but for `Host` and `Connection: close`, and reads the answer.
     pub fn request(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+        Answer::parse(&self.bytes(method, target, headers))
+    }
+
+    /// All that comes until the connection ends.
+    pub fn bytes(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
         let mut stream = self.connect();
         send(
             &mut stream,
@@ -141,7 +146,7 @@ impl Served {
         );
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        Answer::parse(&bytes)
+        bytes
     }
 
     pub fn get(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
