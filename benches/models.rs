@@ -4,12 +4,16 @@
 //! The column `target` of each table is predicted from its other numbers; every fifth row is holdout,
 //! of a forecast the last fifth.
 
+#[path = "common/arguments.rs"]
+mod arguments;
+
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arguments::Arguments;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
@@ -18,14 +22,8 @@ use tolerant::tune::models::{Model, score};
 use tolerant::tune::{Frame, Task};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|a| a != "--bench")
-        .collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1).cloned()
-    };
+    let arguments = Arguments::of_process();
+    let option = |name: &str| arguments.option(name);
     let task = match option("--task").as_deref() {
         None | Some("regression") => Task::Regression,
         Some("classification") => Task::Classification,
@@ -33,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("clustering") => Task::Clustering,
         Some(other) => return Err(format!("there is no task {other}").into()),
     };
-    let tables = arguments.iter().filter(|a| a.ends_with(".parquet"));
+    let tables = arguments.0.iter().filter(|a| a.ends_with(".parquet"));
     for path in tables {
         let frame = read(Path::new(path))?;
         let rows = 0..frame.len();

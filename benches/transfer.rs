@@ -7,6 +7,9 @@
 //! anew from an object store that is throttled to 10, 100 and 1,000 Mbit/s, and from one that takes no time,
 //! and then reads it batch by batch. Rows without a target are left out.
 
+#[path = "common/arguments.rs"]
+mod arguments;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::fs::File;
@@ -14,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arguments::Arguments;
 use arrow::array::{Array, AsArray, RecordBatch, RecordBatchReader};
 use arrow::compute::{cast, concat_batches, filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Float32Type};
@@ -191,15 +195,9 @@ fn train(table: &RecordBatch, file: &Bytes, rate: f64, epochs: usize) -> Result<
 }
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|a| a != "--bench")
-        .collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1).cloned()
-    };
-    let path = arguments.first().ok_or("give a table first")?;
+    let arguments = Arguments::of_process();
+    let option = |name: &str| arguments.option(name);
+    let path = arguments.0.first().ok_or("give a table first")?;
     let bound = option("--bound").unwrap_or_else(|| "rel:0.01".into());
     let epochs: usize = option("--epochs").map_or(Ok(3), |epochs| epochs.parse())?;
     let table = read(
@@ -252,7 +250,7 @@ fn main() -> Result<()> {
     }
     print!("{text}");
     if let Some(out) = option("--out") {
-        std::fs::write(out, document(&text, &arguments))?;
+        std::fs::write(out, document(&text, &arguments.0))?;
     }
     Ok(())
 }

@@ -5,6 +5,9 @@
 //! Prints for each table, whose column `target` is predicted, the ratios of the tuned file, of the best
 //! shared bound and of the best other method, at no more than 1 % loss; and the loss on the test part.
 
+#[path = "common/arguments.rs"]
+mod arguments;
+
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use arguments::Arguments;
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
 use tolerant::file::ReaderBuilder;
@@ -21,11 +25,8 @@ use tolerant::tune::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1).cloned()
-    };
+    let arguments = Arguments::of_process();
+    let option = |name: &str| arguments.option(name);
     let mut options = TuneOptions {
         target: Some(option("--target").unwrap_or_else(|| "target".into())),
         ..TuneOptions::default()
@@ -45,22 +46,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(loss) = option("--max-loss") {
         options.max_loss = loss.parse()?;
     }
-    options.sample_rows = arguments.iter().any(|a| a == "--sample-rows");
+    options.sample_rows = arguments.0.iter().any(|a| a == "--sample-rows");
     let model = Model::parse(&option("--model").unwrap_or_else(|| "trees".into()))?;
     let training = Training::Function(ModelFunction::built_in(model));
-    let methods: Vec<Box<dyn Reduction>> = if arguments.iter().any(|a| a == "--methods") {
+    let methods: Vec<Box<dyn Reduction>> = if arguments.0.iter().any(|a| a == "--methods") {
         tolerant::tune::methods::all()
     } else {
         Vec::new()
     };
     let mut logarithms = Vec::new();
-    for path in arguments.iter().filter(|a| a.ends_with(".parquet")) {
+    for path in arguments.0.iter().filter(|a| a.ends_with(".parquet")) {
         let table = read(Path::new(path))?;
         let start = Instant::now();
         let watch = Watch {
             stop: &AtomicBool::new(false),
             progress: &|progress| {
-                if arguments.iter().any(|a| a == "--progress") {
+                if arguments.0.iter().any(|a| a == "--progress") {
                     eprintln!("{:.1} s {progress:?}", start.elapsed().as_secs_f64());
                 }
             },

@@ -6,6 +6,9 @@
 //! found: the tuned configuration, Tolerant's best with one bound for all columns, and the best of the
 //! other methods.
 
+#[path = "../common/arguments.rs"]
+mod arguments;
+
 mod tables;
 
 use std::error::Error;
@@ -14,6 +17,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use arguments::Arguments;
 use arrow::array::RecordBatch;
 use tolerant::tune::models::Model;
 use tolerant::tune::{
@@ -107,15 +111,9 @@ ratio | loss, test | seeds |
 ";
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|a| a != "--bench")
-        .collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1).cloned()
-    };
-    let data = arguments.first().filter(|first| !first.starts_with("--"));
+    let arguments = Arguments::of_process();
+    let option = |name: &str| arguments.option(name);
+    let data = arguments.0.first().filter(|first| !first.starts_with("--"));
     let data = Path::new(data.ok_or("give the folder of the tables first")?);
     let mut options = TuneOptions::default();
     if let Some(seeds) = option("--seeds") {
@@ -144,7 +142,7 @@ fn main() -> Result<()> {
         found += &lines;
     }
     if let Some(path) = option("--out") {
-        std::fs::write(path, document(&found, &arguments))?;
+        std::fs::write(path, document(&found, &arguments.0))?;
     }
     Ok(())
 }

@@ -9,10 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tolerant::tools::ToolError;
 use tolerant::tools::input::Input;
-use tolerant::tune::models::Model;
 use tolerant::tune::{
-    Budget, ModelFunction, Reduction, TableFormat, Task, TrainCommand, Training, TuneError,
-    TuneOptions, Watch, methods, task_of_table,
+    Budget, TableFormat, Task, TrainCommand, Training, TuneError, TuneOptions, Watch, methods,
 };
 
 use super::{data, errors, work};
@@ -110,27 +108,6 @@ impl Options {
             lower_is_better: self.lower_is_better,
         })))
     }
-
-    /// Methods of these names, or whose names begin so.
-    fn methods(&self) -> PyResult<Vec<Box<dyn Reduction>>> {
-        let mut all = methods::all();
-        let begins = |name: &str, wanted: &String| !wanted.is_empty() && name.starts_with(wanted);
-        for wanted in &self.methods {
-            if !all.iter().any(|method| begins(method.name(), wanted)) {
-                let names: Vec<&str> = all.iter().map(|method| method.name()).collect();
-                return Err(PyValueError::new_err(format!(
-                    "no method is named {wanted:?}; choose from {}",
-                    names.join(", ")
-                )));
-            }
-        }
-        all.retain(|method| {
-            self.methods
-                .iter()
-                .any(|wanted| begins(method.name(), wanted))
-        });
-        Ok(all)
-    }
 }
 
 /// Finds bounds for `paths`, or else the table `data`; the report as JSON, and in the folder `output`.
@@ -146,7 +123,7 @@ pub fn tune(
 ) -> PyResult<String> {
     let data = data.map(data::batches).transpose()?;
     let (tune_options, command) = (options.tune_options(output.clone())?, options.command()?);
-    let methods = options.methods()?;
+    let methods = methods::named(&options.methods).map_err(failed)?;
     let name = match &paths {
         Some(paths) => paths
             .iter()
@@ -158,7 +135,7 @@ pub fn tune(
         let table = table(paths, data)?;
         let training = match command {
             Some(command) => command,
-            None => built_in(options.model.as_deref(), &table, &tune_options).map_err(failed)?,
+            None => Training::built_in(options.model.as_deref(), &table, &tune_options)?,
         };
         if let Some(folder) = &output {
             std::fs::create_dir_all(folder).map_err(|source| ToolError::Io {
@@ -174,14 +151,17 @@ pub fn tune(
             },
         };
         let report = tolerant::tune::tune(&table, &training, &methods, &tune_options, &watch);
-        let report = report.map_err(failed)?;
+        let report = report?;
         if let Some(folder) = &output {
-            report.write(folder, &name.join(" ")).map_err(failed)?;
+            report.write(folder, &name.join(" "))?;
         }
         Ok(report)
     })?;
-    let json = report.to_json().map_err(failed);
-    json.map_err(errors::tool)
+    report.to_json().map_err(failed)
+}
+
+fn failed(error: TuneError) -> PyErr {
+    errors::tool(error.into())
 }
 
 /// The whole table, in memory.
@@ -199,25 +179,4 @@ fn table(
     };
     let batches = batches.map_err(|error| ToolError::File(error.into()))?;
     concat_batches(&schema, &batches).map_err(|error| ToolError::File(error.into()))
-}
-
-fn built_in(
-    name: Option<&str>,
-    table: &RecordBatch,
-    options: &TuneOptions,
-) -> Result<Training, TuneError> {
-    let model = match name {
-        Some(name) => Model::parse(name)?,
-        None => Model::default_for(task_of_table(table, options)?),
-    };
-    Ok(Training::Function(ModelFunction::built_in(model)))
-}
-
-fn failed(error: TuneError) -> ToolError {
-    match error {
-        TuneError::Stopped => ToolError::Stopped,
-        TuneError::Io { what, source } => ToolError::Io { what, source },
-        TuneError::File(error) => ToolError::File(error),
-        error => ToolError::invalid(error.to_string()),
-    }
 }

@@ -13,10 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::file::{AtomicFile, FileLayout, RowOrder};
 use crate::tools::input::Input;
 use crate::tools::{Result, ToolError};
-use crate::tune::models::Model;
 use crate::tune::{
-    Config, ModelFunction, Progress, Reduction, Report, TableFormat, Task, TrainCommand, Training,
-    TuneError, TuneOptions, Watch, methods, task_of_table, tune,
+    Config, Progress, Report, TableFormat, Task, TrainCommand, Training, TuneError, TuneOptions,
+    Watch, methods, tune,
 };
 
 use super::output::Table;
@@ -31,7 +30,8 @@ pub fn run(args: Tune) -> Result<u8> {
     let options = options(&args);
     let table = read(&args)?;
     let training = training(&args, &table, &options)?;
-    let methods = chosen_methods(&args.methods)?;
+    let words: Vec<&str> = args.methods.split(',').map(str::trim).collect();
+    let methods = methods::named(&words)?;
     fs::create_dir_all(&args.output)
         .map_err(|error| ToolError::io("create", &args.output, error))?;
     let stop = stop_on_interrupt()?;
@@ -53,26 +53,18 @@ pub fn run(args: Tune) -> Result<u8> {
                 args.output.display()
             )));
         }
-        found => found.map_err(failed)?,
+        found => found?,
     };
     let name = args.inputs.iter().map(|input| input.to_string_lossy());
     let name = name.collect::<Vec<_>>().join(" ");
-    report.write(&args.output, &name).map_err(failed)?;
+    report.write(&args.output, &name)?;
     write_times(&args.output, start.elapsed())?;
     if args.json {
-        output::print(&(report.to_json().map_err(failed)? + "\n"))?;
+        output::print(&(report.to_json()? + "\n"))?;
     } else {
         output::print(&summary(&report, &args.output))?;
     }
     Ok(SUCCESS)
-}
-
-fn failed(error: TuneError) -> ToolError {
-    match error {
-        TuneError::Io { what, source } => ToolError::Io { what, source },
-        TuneError::File(error) => ToolError::File(error),
-        error => ToolError::invalid(error.to_string()),
-    }
 }
 
 fn options(args: &Tune) -> TuneOptions {
@@ -114,39 +106,7 @@ fn training(args: &Tune, table: &RecordBatch, options: &TuneOptions) -> Result<T
             lower_is_better: args.lower_is_better,
         }));
     }
-    let model = match &args.model {
-        Some(name) => Model::parse(name).map_err(failed)?,
-        None => Model::default_for(task_of_table(table, options).map_err(failed)?),
-    };
-    Ok(Training::Function(ModelFunction::built_in(model)))
-}
-
-/// The methods of these names, or whose names begin so.
-fn chosen_methods(list: &str) -> Result<Vec<Box<dyn Reduction>>> {
-    let mut all = methods::all();
-    let wanted: Vec<&str> = list.split(',').map(str::trim).collect();
-    match wanted.as_slice() {
-        ["all"] => return Ok(all),
-        ["none"] => return Ok(Vec::new()),
-        _ => {}
-    }
-    let known = |wanted: &&&str| all.iter().any(|method| method.name().starts_with(**wanted));
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|wanted| wanted.is_empty() || !known(wanted))
-    {
-        let names: Vec<&str> = all.iter().map(|method| method.name()).collect();
-        return Err(ToolError::invalid(format!(
-            "no method is named {unknown:?}; choose from {}",
-            names.join(", ")
-        )));
-    }
-    all.retain(|method| {
-        wanted
-            .iter()
-            .any(|wanted| method.name().starts_with(wanted))
-    });
-    Ok(all)
+    Ok(Training::built_in(args.model.as_deref(), table, options)?)
 }
 
 /// Set by the first Ctrl-C; the second ends the process as it would have.
@@ -210,7 +170,7 @@ fn summary(report: &Report, folder: &Path) -> String {
             chosen.table_ratio
         ),
         Some(_) => format!(
-            "chosen on the validation part, but on the test part the loss is more than {}: give a wider --margin\n",
+            "chosen by all other data, but on the test part the loss is more than {}: ask for less loss, or give more rows\n",
             percent(report.max_loss)
         ),
         None => {

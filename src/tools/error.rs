@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::file::{FileError, shown};
+#[cfg(feature = "tune")]
+use crate::tune::TuneError;
 
 /// An error of a tool: what happened, in which file and column, and what to do, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,18 @@ impl ToolError {
         } else {
             error.at(shown(path))
         })
+    }
+}
+
+#[cfg(feature = "tune")]
+impl From<TuneError> for ToolError {
+    fn from(error: TuneError) -> Self {
+        match error {
+            TuneError::Stopped => Self::Stopped,
+            TuneError::Io { what, source } => Self::Io { what, source },
+            TuneError::File(error) => Self::File(error),
+            error => Self::invalid(error.to_string()),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use super::error::{Result, TuneError};
 use super::frame::Frame;
 use super::method::Task;
 use super::models::{self, Model};
+use super::options::TuneOptions;
+use super::run::task_of_table;
 
 /// What is trained.
 #[derive(Clone)]
@@ -22,6 +24,24 @@ pub enum Training {
     Function(ModelFunction),
     /// A program of the user's.
     Command(TrainCommand),
+}
+
+impl Training {
+    /// The built-in model of a name, or else the usual one for the task at hand.
+    ///
+    /// # Errors
+    /// When there is no such model or target.
+    pub fn built_in(
+        model: Option<&str>,
+        table: &RecordBatch,
+        options: &TuneOptions,
+    ) -> Result<Self> {
+        let model = match model {
+            Some(name) => Model::parse(name)?,
+            None => Model::default_for(task_of_table(table, options)?),
+        };
+        Ok(Self::Function(ModelFunction::built_in(model)))
+    }
 }
 
 /// A model as a function: higher scores are better.

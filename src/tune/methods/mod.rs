@@ -37,6 +37,33 @@ pub fn all() -> Vec<Box<dyn Reduction>> {
     methods
 }
 
+/// The methods of these names, or whose names begin so; for the one word `all` all of them, and none for
+/// `none` or no word.
+///
+/// # Errors
+/// Where a word names none.
+pub fn named(words: &[impl AsRef<str>]) -> Result<Vec<Box<dyn Reduction>>> {
+    let mut all = all();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.as_slice() {
+        ["all"] => return Ok(all),
+        ["none"] => return Ok(Vec::new()),
+        _ => {}
+    }
+    let is_named =
+        |method: &dyn Reduction, word: &str| !word.is_empty() && method.name().starts_with(word);
+    let unknown = |word: &&&str| !all.iter().any(|method| is_named(method.as_ref(), word));
+    if let Some(unknown) = words.iter().find(unknown) {
+        let names: Vec<&str> = all.iter().map(|method| method.name()).collect();
+        return Err(TuneError::invalid(format!(
+            "no method is named {unknown:?}; choose from {}",
+            names.join(", ")
+        )));
+    }
+    all.retain(|method| words.iter().any(|word| is_named(method.as_ref(), word)));
+    Ok(all)
+}
+
 /// The number after `key` in a parameter such as "n=0.1".
 fn number(method: &str, parameter: &str, key: &str) -> Result<f64> {
     let number = parameter.strip_prefix(key).and_then(|n| n.parse().ok());
