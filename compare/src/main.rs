@@ -18,6 +18,7 @@ mod smoke;
 mod split;
 mod synthetic;
 mod tolerant_variants;
+mod tune;
 
 use std::fs;
 use std::io::Write;
@@ -39,7 +40,10 @@ const SERIES_BOUNDS: &[f64] = &[1e-2, 1e-3];
 
 /// Compares Tolerant with error-bounded and lossless compressors at equal, verified bounds.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Subcommand>,
     /// Parquet files; their float columns are compared as float32.
     tables: Vec<PathBuf>,
     /// Value-range relative bounds.
@@ -59,9 +63,17 @@ struct Args {
     out: PathBuf,
 }
 
+#[derive(clap::Subcommand)]
+enum Subcommand {
+    Tune(tune::Args),
+}
+
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut out = quiet::take_stdout()?;
+    if let Some(Subcommand::Tune(args)) = &args.command {
+        return tune::run(args, &mut out);
+    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(1)
         .build_global()?;

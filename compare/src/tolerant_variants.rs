@@ -65,13 +65,8 @@ pub fn methods() -> Vec<Method> {
     VARIANTS
         .iter()
         .map(|variant| {
-            Method::table(
-                FAMILY,
-                variant.name,
-                |cell| encode(cell, variant),
-                decode,
-            )
-            .any_order(variant.any_order)
+            Method::table(FAMILY, variant.name, |cell| encode(cell, variant), decode)
+                .any_order(variant.any_order)
         })
         .collect()
 }

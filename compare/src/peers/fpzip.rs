@@ -50,7 +50,7 @@ fn describe(stream: &mut FPZ, rows: usize, precision: i32) {
     stream.nf = 1;
 }
 
-fn encode(values: &[f32], precision: i32) -> Result<Vec<u8>> {
+pub fn encode(values: &[f32], precision: i32) -> Result<Vec<u8>> {
     let mut buffer = vec![0u8; 1024 + values.len() * 8];
     // SAFETY: the buffer outlives the stream; fpzip does not write past its end.
     let size = unsafe {
@@ -67,7 +67,7 @@ fn encode(values: &[f32], precision: i32) -> Result<Vec<u8>> {
     Ok(buffer)
 }
 
-fn decode(bytes: &[u8], rows: usize, precision: i32) -> Result<Vec<f32>> {
+pub fn decode(bytes: &[u8], rows: usize, precision: i32) -> Result<Vec<f32>> {
     let mut values = vec![0f32; rows];
     // SAFETY: `values` has room for the rows described.
     let read = unsafe {

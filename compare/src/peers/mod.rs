@@ -1,14 +1,14 @@
 //! The peers, each in its modes. What they code is measured by [`crate::measure`].
 
 mod casts;
-mod fpzip;
-mod lc;
+pub mod fpzip;
+pub mod lc;
 mod lossless;
-mod sperr;
-mod sz3;
-mod tthresh;
+pub mod sperr;
+pub mod sz3;
+pub mod tthresh;
 mod vortex;
-mod zfp;
+pub mod zfp;
 
 pub use sz3::PYTHON;
 

@@ -16,7 +16,7 @@ fn two(shape: &[usize]) -> Result<[usize; 2]> {
     Ok(shape.try_into()?)
 }
 
-fn encode(values: &[f32], shape: &[usize], pwe: f64) -> Result<Vec<u8>> {
+pub fn encode(values: &[f32], shape: &[usize], pwe: f64) -> Result<Vec<u8>> {
     let view = ArrayView2::from_shape(two(shape)?, values)?;
     Ok(sperr::compress_2d(
         view,
@@ -24,7 +24,7 @@ fn encode(values: &[f32], shape: &[usize], pwe: f64) -> Result<Vec<u8>> {
     )?)
 }
 
-fn decode(bytes: &[u8], shape: &[usize], _: f64) -> Result<Vec<f32>> {
+pub fn decode(bytes: &[u8], shape: &[usize], _: f64) -> Result<Vec<f32>> {
     let mut values = vec![0f32; shape.iter().product()];
     sperr::decompress_into_2d(bytes, ArrayViewMut2::from_shape(two(shape)?, &mut values)?)?;
     Ok(values)

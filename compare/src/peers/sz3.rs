@@ -51,7 +51,7 @@ pub fn columns() -> Vec<Method> {
 
 fn by_crate(mode: String, layout: Layout, algorithm: CompressionAlgorithm) -> Method {
     let encode = move |values: &[f32], shape: &[usize], bound| {
-        encode_by_crate(values, shape, bound, algorithm)
+        encode_by_crate(values, shape, ErrorBound::Absolute(bound), algorithm)
     };
     Method::arrays(FAMILY, mode, layout, encode, decode_by_crate)
 }
@@ -87,21 +87,21 @@ fn methods(layouts: impl IntoIterator<Item = (String, Layout)>) -> Vec<Method> {
     methods
 }
 
-fn encode_by_crate(
+pub fn encode_by_crate(
     values: &[f32],
     shape: &[usize],
-    bound: f64,
+    bound: ErrorBound,
     algorithm: CompressionAlgorithm,
 ) -> Result<Vec<u8>> {
     let mut data = DimensionedData::build(&values);
     for &length in shape.iter().filter(|&&length| length != 1) {
         data = data.dim(length)?;
     }
-    let config = Config::new(ErrorBound::Absolute(bound)).compression_algorithm(algorithm);
+    let config = Config::new(bound).compression_algorithm(algorithm);
     Ok(sz3::compress_with_config(&data.finish()?, &config)?)
 }
 
-fn decode_by_crate(bytes: &[u8], _: &[usize], _: f64) -> Result<Vec<f32>> {
+pub fn decode_by_crate(bytes: &[u8], _: &[usize], _: f64) -> Result<Vec<f32>> {
     let (_, data) = sz3::decompress::<f32, _>(bytes)?;
     Ok(data.into_data())
 }

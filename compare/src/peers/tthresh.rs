@@ -29,7 +29,7 @@ fn folded(rows: usize, columns: usize) -> [usize; 3] {
     [columns, side, rows.div_ceil(side)]
 }
 
-fn encode(values: &[f32], shape: &[usize], rmse: f64) -> Result<Vec<u8>> {
+pub fn encode(values: &[f32], shape: &[usize], rmse: f64) -> Result<Vec<u8>> {
     let [rows, columns] = shape.try_into()?;
     if columns < 2 {
         return Err("TTHRESH needs at least two columns".into());
@@ -50,7 +50,7 @@ fn encode(values: &[f32], shape: &[usize], rmse: f64) -> Result<Vec<u8>> {
     )?)
 }
 
-fn decode(bytes: &[u8], shape: &[usize], _: f64) -> Result<Vec<f32>> {
+pub fn decode(bytes: &[u8], shape: &[usize], _: f64) -> Result<Vec<f32>> {
     match tthresh::decompress(bytes, false, false)? {
         (Buffer::F32(mut values), _) => {
             values.truncate(shape.iter().product());
