@@ -87,6 +87,7 @@ fn main() -> Result<()> {
         if let Some(input) = comparison.inputs.last() {
             writeln!(out, "{}", report::input_table(&comparison, input))?;
         }
+        write(&comparison, &args.out)?;
     }
     if !args.no_synthetic {
         let methods = with_tolerant(peers::for_series(), &[])?;
@@ -101,7 +102,12 @@ fn main() -> Result<()> {
         }
     }
     writeln!(out, "{}", report::summary(&comparison))?;
-    write(&comparison, &args.out)
+    write(&comparison, &args.out)?;
+    eprintln!(
+        "written to {}: comparison.md, .svg, .json",
+        args.out.display()
+    );
+    Ok(())
 }
 
 fn command() -> String {
@@ -131,6 +137,5 @@ fn write(comparison: &Comparison, out: &Path) -> Result<()> {
         serde_json::to_string_pretty(comparison)? + "\n",
     )?;
     fs::write(out.join("comparison.md"), report::document(comparison))?;
-    eprintln!("written to {}: comparison.md, .svg, .json", out.display());
     Ok(())
 }

@@ -31,6 +31,9 @@ pub fn in_original_order(
     if !whole || rows == 0 {
         return decoded.to_vec();
     }
+    if let ([values], [stored]) = (original, decoded) {
+        return vec![by_rank(values, stored)];
+    }
     let groups = Groups::new(decoded, rows);
     let candidates: Vec<Vec<u32>> = (0..rows)
         .map(|row| {
@@ -48,6 +51,20 @@ pub fn in_original_order(
         for (column, &value) in ordered.iter_mut().zip(groups.row(group as usize)) {
             column[row] = value;
         }
+    }
+    ordered
+}
+
+/// Of one column the smallest stands for the smallest, and so on: if any assignment keeps a bound that is
+/// the same for all, this one does.
+fn by_rank(original: &[f32], stored: &[f32]) -> Vec<f32> {
+    let mut stored = stored.to_vec();
+    stored.sort_unstable_by(|a, b| order(*a, *b));
+    let mut rows: Vec<usize> = (0..original.len()).collect();
+    rows.sort_unstable_by(|a, b| order(original[*a], original[*b]));
+    let mut ordered = vec![0.0; original.len()];
+    for (row, value) in rows.into_iter().zip(stored) {
+        ordered[row] = value;
     }
     ordered
 }

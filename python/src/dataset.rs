@@ -18,7 +18,7 @@ use tolerant::file::FileError;
 use tolerant::tools::ToolError;
 use tolerant::tools::input::Input;
 
-use super::scan::Scan;
+use super::scan::{Group, Scan};
 use super::table::FilteringTable;
 use super::{errors, threads};
 
@@ -47,13 +47,10 @@ pub fn scan(
 }
 
 /// Sends what `next` gives, until there is an error or nobody wants more.
-fn send(
-    sender: &SyncSender<Result<RecordBatch, ArrowError>>,
-    mut next: impl FnMut() -> Option<Result<RecordBatch, ArrowError>>,
-) {
-    while let Some(batch) = next() {
-        let failed = batch.is_err();
-        if sender.send(batch).is_err() || failed {
+fn send(sender: &SyncSender<Group>, mut next: impl FnMut() -> Option<Group>) {
+    while let Some(group) = next() {
+        let failed = group.iter().any(Result::is_err);
+        if sender.send(group).is_err() || failed {
             return;
         }
     }
@@ -84,11 +81,12 @@ fn whole(
         let mut batches = input.batches_of(&ascending);
         send(sender, || {
             // Waiting for the receiver is none of the pool's work.
-            let batch = pool.install(|| batches.next())?;
+            let group = pool.install(|| batches.next_together())?.into_iter();
+            let ordered = |batch: RecordBatch| batch.project(&order);
             Some(
-                batch
-                    .map_err(external)
-                    .and_then(|batch| batch.project(&order)),
+                group
+                    .map(|batch| batch.map_err(external).and_then(ordered))
+                    .collect(),
             )
         });
     }))
@@ -147,7 +145,9 @@ fn planned(
         let _table = table;
         send(sender, || {
             let batch = runtime.block_on(stream.next())?;
-            Some(batch.map_err(|error| ArrowError::ExternalError(Box::new(error))))
+            Some(vec![
+                batch.map_err(|error| ArrowError::ExternalError(Box::new(error))),
+            ])
         });
     }))
 }

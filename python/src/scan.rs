@@ -16,14 +16,16 @@ use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
 use super::errors;
 
-/// Batches made before they are asked for.
-const READ_AHEAD: usize = 4;
+/// Groups of batches made before they are asked for, besides the one that is being made.
+const READ_AHEAD: usize = 1;
 /// How often signals are looked for.
 const TICK: Duration = Duration::from_millis(50);
 
 type Batch = Result<RecordBatch, ArrowError>;
+/// Batches that were made together.
+pub type Group = Vec<Batch>;
 /// Sends batches.
-type Work = Box<dyn FnOnce(&SyncSender<Batch>) + Send>;
+type Work = Box<dyn FnOnce(&SyncSender<Group>) + Send>;
 
 /// Record batches, to be iterated over or taken as one Arrow stream, once.
 #[pyclass(frozen, module = "tolerant._native")]
@@ -35,7 +37,7 @@ pub struct Scan {
 impl Scan {
     /// Batches of `schema`, made by `work` on a thread of its own from when the first is asked for.
     /// It sends them until it is done or that fails, because nobody wants more.
-    pub fn new(schema: SchemaRef, work: impl FnOnce(&SyncSender<Batch>) + Send + 'static) -> Self {
+    pub fn new(schema: SchemaRef, work: impl FnOnce(&SyncSender<Group>) + Send + 'static) -> Self {
         let batches = Ahead {
             schema: Arc::clone(&schema),
             batches: State::Waiting(Box::new(work)),
@@ -100,7 +102,7 @@ struct Ahead {
 
 enum State {
     Waiting(Work),
-    Running(Receiver<Batch>),
+    Running(Receiver<Group>, std::vec::IntoIter<Batch>),
     Ended,
 }
 
@@ -114,19 +116,22 @@ impl Ahead {
             if let Err(error) = thread.spawn(move || work(&sender)) {
                 return Some(Err(error.into()));
             }
-            self.batches = State::Running(receiver);
+            self.batches = State::Running(receiver, Vec::new().into_iter());
         }
-        let State::Running(receiver) = &self.batches else {
+        let State::Running(receiver, received) = &mut self.batches else {
             return None;
         };
         loop {
+            if let Some(batch) = received.next() {
+                return Some(batch);
+            }
             if thread::current().id() == self.home
                 && let Some(Err(interrupted)) = Python::try_attach(|py| py.check_signals())
             {
                 return Some(Err(ArrowError::ExternalError(Box::new(interrupted))));
             }
             match receiver.recv_timeout(TICK) {
-                Ok(batch) => return Some(batch),
+                Ok(group) => *received = group.into_iter(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
             }

@@ -36,6 +36,7 @@ use crate::file::{Opened, Promises};
 
 use super::bounds::{self, FileBounds};
 use super::cache::{self, OpenSlot};
+use super::in_order::InOrderExec;
 use super::sink::TolerantSink;
 use super::source::TolerantSource;
 use super::statistics;
@@ -398,6 +399,10 @@ impl FileFormat for TolerantFormat {
                 "files are added to a table; OVERWRITE and REPLACE are not known"
             );
         }
+        let input = match self.write_options.keeps_order() {
+            true => InOrderExec::of(input),
+            false => input,
+        };
         let sink = Arc::new(TolerantSink::try_new(conf, &self.write_options)?);
         Ok(Arc::new(DataSinkExec::new(input, sink, order_requirements)))
     }

@@ -24,6 +24,7 @@ pub(crate) mod bounds;
 mod cache;
 mod encoder;
 mod format;
+mod in_order;
 mod morsel;
 mod reader;
 mod session;

@@ -41,6 +41,11 @@ impl WriteOptions {
         Ok(own)
     }
 
+    /// Whether rows are to stay in the order that they come in.
+    pub(super) fn keeps_order(&self) -> bool {
+        self.file.row_order() == RowOrder::Keep
+    }
+
     /// Whether there is such an option.
     fn set(&mut self, name: &str, value: &str) -> Result<bool> {
         let file = std::mem::take(&mut self.file);

@@ -147,7 +147,7 @@ impl WriterOptions {
         self
     }
 
-    pub(super) fn row_order(&self) -> RowOrder {
+    pub(crate) fn row_order(&self) -> RowOrder {
         self.row_order
     }
 

@@ -182,6 +182,17 @@ pub struct Batches<'a> {
     current: Option<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>>,
 }
 
+impl Batches<'_> {
+    /// The next batch and those that were read with it: of one row group, where that is read as a whole.
+    pub fn next_together(&mut self) -> Option<Vec<Result<RecordBatch>>> {
+        let mut together = vec![self.next()?];
+        // What an iterator has at hand is what it is sure to give.
+        let at_hand = self.current.as_ref().map_or(0, |it| it.size_hint().0);
+        together.extend(self.take(at_hand));
+        Some(together)
+    }
+}
+
 impl Iterator for Batches<'_> {
     type Item = Result<RecordBatch>;
 

@@ -138,6 +138,10 @@ impl Iterator for RowGroups {
     fn next(&mut self) -> Option<Self::Item> {
         self.read().transpose()
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.ready.len(), None)
+    }
 }
 
 /// How many of `columns` each thread takes at a time.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::python::python;
-use crate::remote::S3;
+use crate::remote::Store;
 use crate::support::{pack, serve, table};
 
 /// The blocks of a page in `language`, with the line that each starts at.
@@ -32,7 +32,7 @@ fn snippets(page: &str, language: &str) -> Vec<(usize, String)> {
 #[test]
 fn snippets_run() {
     let Some(python) = python() else { return };
-    let Some(s3) = S3::start() else { return };
+    let Some(s3) = Store::s3() else { return };
     let data = s3.path("data");
     fs::create_dir(&data).unwrap();
     pack(&data.join("train.parquet"), &table(20_000));

@@ -1,5 +1,7 @@
-//! Files by URL: in an S3 server (moto, on the loopback address), and on our own HTTP server.
+//! Files by URL: in an S3 server (moto, on the loopback address), which answers Google's XML API as well, for
+//! that is nearly S3's; in Azurite, if asked for; and on our own HTTP server.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,19 +13,25 @@ use serde_json::Value;
 use crate::python::python;
 use crate::support::{folder, pack, plain, serve, table};
 
-/// moto, and a folder to work in.
-pub struct S3 {
+/// A server of objects, and a folder to work in.
+pub struct Store {
     child: Child,
     endpoint: String,
     folder: tempfile::TempDir,
 }
 
-impl S3 {
-    pub fn start() -> Option<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/s3.py");
+impl Store {
+    /// moto.
+    pub fn s3() -> Option<Self> {
+        Self::start("s3.py", None)
+    }
+
+    fn start(script: &str, argument: Option<OsString>) -> Option<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve");
         let mut child = Command::new(python()?)
             .arg("-B")
-            .arg(script)
+            .arg(folder.join(script))
+            .args(argument)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -51,7 +59,11 @@ impl S3 {
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-east-1");
+            .env("AWS_REGION", "us-east-1")
+            .env("GOOGLE_BASE_URL", &self.endpoint)
+            .env("GOOGLE_SKIP_SIGNATURE", "true")
+            .env("AZURITE_BLOB_STORAGE_URL", &self.endpoint)
+            .env("AZURE_STORAGE_USE_EMULATOR", "true");
         command
     }
 
@@ -81,7 +93,7 @@ impl S3 {
     }
 }
 
-impl Drop for S3 {
+impl Drop for Store {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.kill();
@@ -91,12 +103,30 @@ impl Drop for S3 {
 
 #[test]
 fn every_command_takes_urls() {
-    let Some(s3) = S3::start() else { return };
+    for base in ["s3://tables", "gs://tables"] {
+        let Some(store) = Store::s3() else { return };
+        check_every_command(&store, base);
+    }
+}
+
+/// Azure's blobs: `npm install azurite`, and TOLERANT_AZURITE=node_modules/.bin/azurite-blob.
+#[test]
+#[ignore = "needs Azurite"]
+fn every_command_takes_urls_of_azure() {
+    let azurite = std::env::var_os("TOLERANT_AZURITE").expect("TOLERANT_AZURITE is not set");
+    let Some(store) = Store::start("azure.py", Some(azurite)) else {
+        return;
+    };
+    check_every_command(&store, "az://tables");
+}
+
+fn check_every_command(store: &Store, base: &str) {
+    let at = |path: &str| format!("{base}/{path}");
     let original = table(30_000);
-    plain(&s3.path("plain.parquet"), &original);
-    let url = "s3://tables/a/packed.parquet";
-    s3.ok(&["compress", "plain.parquet", "-o", url, "--rel", "1e-3"]);
-    s3.ok(&[
+    plain(&store.path("plain.parquet"), &original);
+    let url = &at("a/packed.parquet");
+    store.ok(&["compress", "plain.parquet", "-o", url, "--rel", "1e-3"]);
+    store.ok(&[
         "compress",
         "plain.parquet",
         "-o",
@@ -105,42 +135,44 @@ fn every_command_takes_urls() {
         "1e-3",
     ]);
     let report = |place: &str| -> Value {
-        serde_json::from_str(&s3.ok(&["inspect", place, "--json"])).unwrap()
+        serde_json::from_str(&store.ok(&["inspect", place, "--json"])).unwrap()
     };
     assert_eq!(report(url), report("local.parquet"));
-    s3.ok(&["verify", "plain.parquet", url]);
-    s3.ok(&["decompress", url, "-o", "s3://tables/plain/back.parquet"]);
-    s3.ok(&["decompress", "local.parquet", "-o", "back.parquet"]);
-    s3.ok(&[
+    store.ok(&["verify", "plain.parquet", url]);
+    store.ok(&["decompress", url, "-o", &at("plain/back.parquet")]);
+    store.ok(&["decompress", "local.parquet", "-o", "back.parquet"]);
+    store.ok(&[
         "compress",
-        "s3://tables/plain/back.parquet",
+        &at("plain/back.parquet"),
         "-o",
         "exact.parquet",
         "--rel",
         "0",
     ]);
-    s3.ok(&["verify", "back.parquet", "exact.parquet"]);
-    s3.ok(&[
+    store.ok(&["verify", "back.parquet", "exact.parquet"]);
+    store.ok(&[
         "compress",
-        "s3://tables/plain/",
+        &at("plain/"),
         "-o",
-        "s3://tables/again.parquet",
+        &at("again.parquet"),
         "--rel",
         "1e-3",
     ]);
-    assert_eq!(report("s3://tables/again.parquet")["rows"], 30_000);
+    assert_eq!(report(&at("again.parquet"))["rows"], 30_000);
 
-    let expected = s3.ok(&[
+    let expected = store.ok(&[
         "query",
         "SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM 'local.parquet' WHERE z > 0",
     ]);
     for sql in [
         format!("SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM '{url}' WHERE z > 0"),
-        "CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION 's3://tables/a/'; \
-         SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM t WHERE z > 0"
-            .to_owned(),
+        format!(
+            "CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION '{}'; \
+             SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM t WHERE z > 0",
+            at("a/")
+        ),
     ] {
-        assert_eq!(s3.ok(&["query", &sql]), expected, "{sql}");
+        assert_eq!(store.ok(&["query", &sql]), expected, "{sql}");
     }
     let named = [
         "query",
@@ -148,23 +180,23 @@ fn every_command_takes_urls() {
         "--table",
     ];
     assert_eq!(
-        s3.ok(&[&named[..], &[&format!("t={url}")]].concat()),
+        store.ok(&[&named[..], &[&format!("t={url}")]].concat()),
         expected
     );
-    s3.ok(&[
+    store.ok(&[
         "query",
         &format!("SELECT x FROM '{url}'"),
         "--format",
         "parquet",
         "-o",
-        "s3://tables/x.parquet",
+        &at("x.parquet"),
     ]);
-    assert_eq!(report("s3://tables/x.parquet")["rows"], 30_000);
+    assert_eq!(report(&at("x.parquet"))["rows"], 30_000);
 }
 
 #[test]
 fn other_inputs_and_local_urls() {
-    let Some(s3) = S3::start() else { return };
+    let Some(s3) = Store::s3() else { return };
     fs::write(s3.path("t.csv"), "a,b\n1,2.5\n2,3.5\n3,\n").unwrap();
     // A CSV file can only get there by other means than ours.
     let put = "import sys, urllib.request as u; r = u.Request(sys.argv[1], open('t.csv', 'rb').read(), method='PUT'); \
@@ -197,7 +229,7 @@ fn other_inputs_and_local_urls() {
 
 #[test]
 fn large_files_are_uploaded_in_parts() {
-    let Some(s3) = S3::start() else { return };
+    let Some(s3) = Store::s3() else { return };
     let mut state = 1u64;
     let noise: Float64Array = (0..3_000_000)
         .map(|_| {
@@ -229,7 +261,7 @@ fn large_files_are_uploaded_in_parts() {
 
 #[test]
 fn what_fails_says_so_and_leaves_nothing() {
-    let Some(s3) = S3::start() else { return };
+    let Some(s3) = Store::s3() else { return };
     plain(&s3.path("plain.parquet"), &table(100));
     for args in [
         &["inspect", "s3://tables/missing.parquet"][..],

@@ -3,6 +3,7 @@
 mod answers;
 mod common;
 mod nan;
+mod order;
 mod parts;
 mod pruning;
 mod query;

@@ -17,8 +17,7 @@ use arrow::compute::concat_batches;
 use tolerant::file::ReaderBuilder;
 use tolerant::tune::models::Model;
 use tolerant::tune::{
-    Budget, Family, ModelFunction, Reduction, Report, Tested, Training, TuneOptions, Watch,
-    methods, tune,
+    Budget, Family, ModelFunction, Report, Tested, Training, TuneOptions, Watch, methods, tune,
 };
 
 use crate::data::Result;
@@ -41,6 +40,9 @@ pub struct Args {
     /// How many bounds are tried besides the methods.
     #[arg(long, default_value_t = 120)]
     evaluations: usize,
+    /// Train on fewer rows, too.
+    #[arg(long)]
+    sample_rows: bool,
     /// Where report.html and report.json of each table are written.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -57,6 +59,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<()> {
         max_loss: args.max_loss,
         seeds: args.seeds,
         budget: Budget::Evaluations(args.evaluations),
+        sample_rows: args.sample_rows,
         ..TuneOptions::default()
     };
     let mut sums = [0.0; 3];
@@ -144,10 +147,4 @@ fn read(path: &Path) -> Result<RecordBatch> {
     let schema = reader.schema();
     let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
     Ok(concat_batches(&schema, &batches)?)
-}
-
-/// All methods, for the tests.
-#[cfg(test)]
-fn every() -> Vec<Box<dyn Reduction>> {
-    peers::all()
 }

@@ -105,7 +105,7 @@ impl Reduction for Peer {
         lossy: &[usize],
         parameter: &str,
         _: u64,
-    ) -> Result<Reduced, TuneError> {
+    ) -> std::result::Result<Reduced, TuneError> {
         let failed = |what: String| TuneError::method(self.name, what);
         let number = parameter.strip_prefix(self.key).map(str::parse::<f64>);
         let Some(Ok(number)) = number else {

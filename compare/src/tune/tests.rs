@@ -5,8 +5,6 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch, StringArray};
 use arrow::datatypes::Float32Type;
 
-use super::every;
-
 const LOSSY: [usize; 3] = [0, 1, 2];
 
 fn table() -> RecordBatch {
@@ -37,7 +35,7 @@ fn every_peer_reduces_a_table() {
         let values = table.column(column).as_primitive::<Float32Type>();
         values.iter().collect::<Vec<Option<f32>>>()
     };
-    for method in every() {
+    for method in super::peers::all() {
         let mut sizes = Vec::new();
         for parameter in method.parameters() {
             let what = format!("{} {parameter}", method.name());

@@ -24,7 +24,7 @@ const CALM_SEEDS: usize = 2;
 /// Shares of the loss aimed at, which the finalists that the aim is set by lose at most.
 const PANEL: [f64; 4] = [1.0, 0.6, 0.3, 0.1];
 /// The aim is at least such a share of the loss that may be.
-const LEAST_AIM: f64 = 0.05;
+const LEAST_AIM: f64 = 0.3;
 /// Finalists at a time: of all files of about a size, those that lose least.
 const AT_A_TIME: usize = 3;
 /// Where none of them keeps the loss, those follow that are so many times larger; where one does, the sizes
