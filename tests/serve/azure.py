@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import subprocess
 import sys
+import threading
 import urllib.request
 
 # Azurite's own, which every client of it knows.
@@ -22,6 +23,8 @@ options = ["--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck
 azurite = subprocess.Popen([sys.argv[1], *options], stdout=subprocess.PIPE, text=True)
 try:
     url = next(line.split()[-1] for line in azurite.stdout if "successfully listens" in line)
+    # It says something of every request, and ends where nobody hears it.
+    threading.Thread(target=azurite.stdout.read, daemon=True).start()
     date = email.utils.formatdate(usegmt=True)
     signed = "PUT" + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:{VERSION}\n"
     signed += f"/{ACCOUNT}/{ACCOUNT}/tables\nrestype:container"

@@ -95,8 +95,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        // The script ends with its input, and ends what it has started.
         drop(self.child.stdin.take());
-        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
