@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionContext;
 
@@ -76,7 +77,7 @@ fn child(sql: &str) -> Result<()> {
     let start = Instant::now();
     runtime.block_on(async {
         let environment = RuntimeEnvBuilder::new()
-            .with_memory_limit(LIMIT, 1.0)
+            .with_memory_pool(Arc::new(FairSpillPool::new(LIMIT)))
             .build()?;
         let config = tolerant::datafusion::session_config();
         let context = SessionContext::new_with_config_rt(config, Arc::new(environment));
