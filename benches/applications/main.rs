@@ -149,7 +149,9 @@ fn main() -> Result<()> {
 
 fn run(application: &Application, data: &Path, options: &TuneOptions) -> Result<Report> {
     let table = (application.read)(data)?;
+    // Sampling is among the methods that it is compared with.
     let options = TuneOptions {
+        sample_rows: true,
         target: application.target.map(str::to_owned),
         task: Some(application.task),
         ..options.clone()
@@ -223,7 +225,8 @@ const NOTES: &str = "\
   may be in any order, but in forecasts.
 - *baseline ± spread*: the score of the model trained on the original, on the test part, over the seeds.
 - *loss, test*: relative to the baseline, with its standard error; negative is better than the baseline.
-- *tuned*: each column with a bound of its own, as `tolerant tune` chooses. Below it Tolerant's best with one
+- *tuned*: each column with a bound of its own, and fewer rows where that is smaller, but in forecasts, as
+  `tolerant tune --sample-rows` chooses. Below it Tolerant's best with one
   bound for all columns (`rel:`, of each column's range), and the best of the other methods that the crate
   has: lossless, sampling, reduced precision.
 - Tables: protein, kin40k and bike are UCI's, as the Gaussian-process literature has them; beijing is UCI's

@@ -4,7 +4,7 @@
 //! A generated table of sales and sensors, 20 million rows unless told otherwise, in row groups of a million; the
 //! packed copy is what `COPY` makes of the lossless one. Both are read by the same session, hot, the runs of
 //! the two in turn, and the best of five counts. Then the same queries from a store that sends
-//! 100 Mbit/s, over a twentieth of the rows.
+//! 100 Mbit/s, over a twentieth of the rows. Both once for packed files of each effort, `balanced` and `fast`.
 //!
 //! `cargo bench --bench queries -- --memory [ROWS]` runs a query and a `COPY` under a memory limit of
 //! 256 MB instead, each in a process of its own, and says how much memory they took.
@@ -94,29 +94,38 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let folder = tempfile::tempdir()?;
     println!("{rows} rows, rel {rel:e}; ms, best of {ROUNDS}, one thread");
     runtime.block_on(async {
-        let sizes = table::write_both(folder.path(), rows, rel).await?;
-        let [packed, lossless] = [session(), session()];
-        for (context, kind) in [(&packed, "packed"), (&lossless, "lossless")] {
-            let at = |table: &str| format!("{}/{kind}/{table}.parquet", folder.path().display());
-            register(context, &at("sales"), &at("stores")).await?;
+        for effort in ["balanced", "fast"] {
+            println!("\neffort {effort}");
+            both(rows, rel, effort).await?;
         }
-        compare(&packed, &lossless, sizes, ROUNDS, "hot").await?;
-
-        let few = tempfile::tempdir()?;
-        let sizes = table::write_both(few.path(), rows / 20, rel).await?;
-        println!(
-            "\n{} rows from a store that sends 100 Mbit/s; ms, one run",
-            rows / 20
-        );
-        let [packed, lossless] = [session(), session()];
-        for (context, kind) in [(&packed, "packed"), (&lossless, "lossless")] {
-            throttled(context, &few.path().join(kind)).await?;
-        }
-        compare(&packed, &lossless, sizes, 1, "throttled").await
+        Ok(())
     })
+}
+
+/// Compares the two hot, and from a slow store.
+async fn both(rows: usize, rel: f64, effort: &str) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let sizes = table::write_both(folder.path(), rows, rel, effort).await?;
+    let [packed, lossless] = [session(), session()];
+    for (context, kind) in [(&packed, "packed"), (&lossless, "lossless")] {
+        let at = |table: &str| format!("{}/{kind}/{table}.parquet", folder.path().display());
+        register(context, &at("sales"), &at("stores")).await?;
+    }
+    compare(&packed, &lossless, sizes, ROUNDS, "hot").await?;
+
+    let few = tempfile::tempdir()?;
+    let sizes = table::write_both(few.path(), rows / 20, rel, effort).await?;
+    println!(
+        "\n{} rows from a store that sends 100 Mbit/s; ms, one run",
+        rows / 20
+    );
+    let [packed, lossless] = [session(), session()];
+    for (context, kind) in [(&packed, "packed"), (&lossless, "lossless")] {
+        throttled(context, &few.path().join(kind)).await?;
+    }
+    compare(&packed, &lossless, sizes, 1, "throttled").await
 }
 
 /// One thread, and no cache of results.

@@ -18,7 +18,7 @@ const STORES: i32 = 1000;
 const PIECE: usize = 1 << 20;
 
 /// Writes both tables, lossless and packed; their bytes, of the packed ones first.
-pub async fn write_both(folder: &Path, rows: usize, rel: f64) -> Result<[u64; 2]> {
+pub async fn write_both(folder: &Path, rows: usize, rel: f64, effort: &str) -> Result<[u64; 2]> {
     let (packed, lossless) = (folder.join("packed"), folder.join("lossless"));
     fs::create_dir_all(&packed)?;
     fs::create_dir_all(&lossless)?;
@@ -32,7 +32,8 @@ pub async fn write_both(folder: &Path, rows: usize, rel: f64) -> Result<[u64; 2]
     for table in ["sales.parquet", "stores.parquet"] {
         let (from, to) = (lossless.join(table), packed.join(table));
         let sql = format!(
-            "COPY (SELECT * FROM '{}') TO '{}' STORED AS TOLERANT OPTIONS (bound 'rel:{rel:e}')",
+            "COPY (SELECT * FROM '{}') TO '{}' STORED AS TOLERANT \
+             OPTIONS (bound 'rel:{rel:e}', effort '{effort}')",
             from.display(),
             to.display()
         );

@@ -7,6 +7,9 @@ use crate::tune::ladder::SPREAD_RUNG;
 
 /// Rungs between those tried first: a factor of 2^1.5.
 const COARSE: u8 = 3;
+/// Fewer rows are started from where they make files so many times smaller than bounds alone do: what they
+/// cost the patterns to come is not known yet.
+const ROWS_WORTH: u64 = 2;
 
 impl Search<'_> {
     /// The sweep of one bound, coarsely and then around where the model ceases to bear it. Exact is among
@@ -29,7 +32,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The smallest point of one rung for all columns that keeps the loss.
+    /// The smallest point of one rung for all columns that keeps the loss: what patterns start from.
     pub(super) fn best_base(&self) -> Base {
         let ladders = &self.harness.ladders;
         let mut best = (u64::MAX, Base::default());
@@ -38,10 +41,15 @@ impl Search<'_> {
                 let base = Base { rung, fewer_rows };
                 let known = self.known.get(&Candidate::Bounds(base.bounds(ladders)));
                 let good = known.filter(|point| self.is_good(**point));
-                if let Some(bytes) = good.and_then(|point| self.points[*point].bytes())
-                    && bytes < best.0
-                {
-                    best = (bytes, base);
+                let Some(bytes) = good.and_then(|point| self.points[*point].bytes()) else {
+                    continue;
+                };
+                let price = match fewer_rows {
+                    0 => bytes,
+                    _ => bytes.saturating_mul(ROWS_WORTH),
+                };
+                if price < best.0 {
+                    best = (price, base);
                 }
             }
         }
