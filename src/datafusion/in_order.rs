@@ -1,6 +1,6 @@
 //! Rows in the order of the files that they come from, for `COPY` and `INSERT`: DataFusion splits a scan into
-//! partitions and merges them as they come, which would leave an ordered series in pieces. Pieces are larger,
-//! and statistics of theirs prune nothing.
+//! partitions and merges them as they come, which would leave an ordered series in pieces, and row groups whose
+//! statistics prune nothing.
 
 use std::fmt::{self, Formatter};
 use std::sync::Arc;
@@ -35,7 +35,8 @@ impl InOrderExec {
     /// `input` with its rows in order, where that is known: of a scan, some of its columns and rows, and what is
     /// computed of them. Other plans have no order, or one that they keep themselves.
     pub(super) fn of(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        match is_scan(&input) && input.output_ordering().is_none() {
+        let has_order = is_scan(&input) && !input.boundedness().is_unbounded();
+        match has_order && input.output_ordering().is_none() {
             true => Arc::new(Self::new(input)),
             false => input,
         }
