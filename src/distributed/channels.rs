@@ -36,6 +36,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 const PING: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(20);
 
+/// Bytes that a worker may send unread, on one stream and on all of a connection: the most that HTTP/2 has.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// One connection to each worker, made when it is first needed.
 pub(super) struct Channels {
     token: Option<Token>,
@@ -65,7 +69,9 @@ impl Channels {
             Endpoint::from_shared(url.to_string())?
                 .connect_timeout(CONNECT)
                 .tcp_nodelay(true)
-                .http2_adaptive_window(true)
+                // A stream that nobody reads must not keep others of the connection from being read.
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
                 .http2_keep_alive_interval(PING)
                 .keep_alive_timeout(ANSWER)
                 .keep_alive_while_idle(true)

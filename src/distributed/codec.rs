@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::common::{internal_datafusion_err, not_impl_datafusion_err};
-use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
@@ -12,6 +15,7 @@ use datafusion_proto::physical_plan::{
     PhysicalExtensionCodec, PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
 };
 use datafusion_proto::protobuf::PhysicalPlanNode;
+use datafusion_proto::protobuf::physical_plan_node::PhysicalPlanType;
 use prost::Message;
 
 use crate::datafusion::TolerantSource;
@@ -47,6 +51,12 @@ impl PhysicalExtensionCodec for TolerantCodec {
                 node.name()
             ));
         };
+        let mut files = config.file_groups.iter().flat_map(FileGroup::iter);
+        if files.any(|file| file.extensions.get::<ParquetAccessPlan>().is_some()) {
+            return Err(not_impl_datafusion_err!(
+                "row groups and rows that were chosen beforehand cannot be sent to workers"
+            ));
+        }
         let parquet = FileScanConfigBuilder::from(config.clone())
             .with_limit(None)
             .with_source(Arc::new(source.parquet_source().clone()))
@@ -71,6 +81,13 @@ impl PhysicalExtensionCodec for TolerantCodec {
         let scan = Scan::decode(buf).map_err(|error| DataFusionError::External(error.into()))?;
         let parquet = scan
             .parquet
+            .filter(|plan| {
+                matches!(
+                    plan.physical_plan_type,
+                    Some(PhysicalPlanType::ParquetScan(_))
+                )
+            })
+            // Another of these within it would be decoded in turn, as deep as someone likes.
             .ok_or_else(|| internal_datafusion_err!("a scan has arrived without its plan"))?;
         let decode = PhysicalPlanDecodeContext::new(ctx, self);
         let parquet = converter.proto_to_execution_plan(&parquet, &decode)?;

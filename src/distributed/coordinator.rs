@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use datafusion::error::Result as PlanResult;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion_distributed::{DistributedExt, SessionStateBuilderExt, WorkerResolver};
+use datafusion_distributed::{
+    DistributedConfig, DistributedExt, SessionStateBuilderExt, WorkerResolver,
+};
 use url::Url;
 
 use crate::datafusion::{builder, open};
@@ -44,7 +46,7 @@ impl Cluster {
     /// All paths and URLs are opened by the workers too, and must name the same files there. What
     /// is too small to be split runs here.
     pub fn session_context(&self, config: SessionConfig) -> SessionContext {
-        let builder = builder(config)
+        let builder = builder(without_budget(config))
             .with_distributed_planner()
             .with_distributed_worker_resolver(Workers(Arc::clone(&self.workers)))
             .with_distributed_channel_resolver(Channels::new(self.token.clone()))
@@ -53,6 +55,19 @@ impl Cluster {
             .with_distributed_scale_up_leaf_node_handler(split);
         open(builder)
     }
+}
+
+/// All partitions of a task's answer share a budget of memory at whoever reads them. A merge that waits for one
+/// of them would wait for ever, once the others have used it up.
+fn without_budget(mut config: SessionConfig) -> SessionConfig {
+    let extensions = &mut config.options_mut().extensions;
+    let mut engine = match extensions.get::<DistributedConfig>() {
+        Some(engine) => engine.clone(),
+        None => DistributedConfig::default(),
+    };
+    engine.worker_connection_buffer_budget_bytes = usize::MAX;
+    extensions.insert(engine);
+    config
 }
 
 /// What the engine may send tasks to. It keeps a query to itself where no stage has two tasks, so

@@ -76,6 +76,8 @@ pub fn tune(
     let storage = options.storage(task);
 
     let identity = [
+        // Other versions write other files.
+        env!("CARGO_PKG_VERSION").to_owned(),
         table_hash(&used)?,
         training.identity(),
         storage.identity(),

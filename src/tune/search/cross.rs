@@ -138,7 +138,7 @@ impl Search<'_> {
             .any(|(other, _)| *other == position)
             && self
                 .crossed(position)
-                .is_none_or(|crossed| crossed.upper > self.max_loss)
+                .is_none_or(|crossed| crossed.upper.is_nan() || crossed.upper > self.max_loss)
     }
 
     /// Sets the loss that the search aims at on the validation part, by finalists that lose less and less
