@@ -85,8 +85,9 @@ fn counts_on_partitions(plan: &dyn ExecutionPlan) -> bool {
     if plan.fetch().is_some() && plan.output_partitioning().partition_count() == 1 {
         return true;
     }
-    let required = plan.required_input_distribution().into_iter();
-    required.zip(plan.children()).any(|(required, child)| {
+    let required = plan.input_distribution_requirements().into_per_child();
+    let mut children = required.into_iter().zip(plan.children());
+    children.any(|(required, child)| {
         !matches!(required, Distribution::UnspecifiedDistribution) && reaches_scan(child.as_ref())
     })
 }
