@@ -1,14 +1,20 @@
-//! Size and speed of each effort on one thread, in one run: `cargo bench --bench efforts [-- ROWS]`
+//! Size and speed of each effort on one thread, in one run:
+//! `cargo bench --bench efforts [-- ROWS | TABLE.parquet...]`
 //!
 //! A table of 10 float32 columns, of which some follow others, 100,000 rows unless told otherwise;
-//! times are the least of several, and beside them what part of `balanced` they are.
+//! or the float columns of the tables named, as float32 and without the rows that have nulls. Times
+//! are the least of several, and beside them what part of `balanced` they are.
 
 use std::error::Error;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{ArrayRef, Float32Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float32Array, RecordBatch, RecordBatchReader};
+use arrow::compute::{cast, concat_batches, filter};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -23,17 +29,50 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ROUNDS: usize = 7;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let rows = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
-    let table = table(rows.unwrap_or(100_000))?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(1)
         .build_global()?;
+    let args = std::env::args().skip(1);
+    let args: Vec<String> = args.filter(|arg| !arg.starts_with("--")).collect();
+    match args.first().map(|arg| arg.parse()) {
+        None => report(&table(100_000)?),
+        Some(Ok(rows)) => report(&table(rows)?),
+        Some(Err(_)) => args.iter().try_for_each(|path| {
+            println!("{path}");
+            report(&floats(Path::new(path))?)
+        }),
+    }
+}
+
+/// The float columns of a file, as float32, without the rows that have nulls.
+fn floats(path: &Path) -> Result<RecordBatch, Box<dyn Error>> {
+    let reader = ReaderBuilder::open(path)?.build()?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    let table = concat_batches(&schema, &batches)?;
+    let is_float = |column: &&ArrayRef| column.data_type().is_floating();
+    let whole = BooleanArray::from_iter((0..table.num_rows()).map(|row| {
+        let mut columns = table.columns().iter().filter(is_float);
+        Some(columns.all(|column| column.is_valid(row)))
+    }));
+    let columns = schema.fields().iter().zip(table.columns());
+    let columns = columns.filter(|(_, column)| is_float(column));
+    let columns: Vec<(&str, ArrayRef)> = columns
+        .map(|(field, column)| {
+            let column = cast(&filter(column, &whole)?, &DataType::Float32)?;
+            Ok((field.name().as_str(), column))
+        })
+        .collect::<Result<_, ArrowError>>()?;
+    Ok(RecordBatch::try_from_iter(columns)?)
+}
+
+fn report(table: &RecordBatch) -> Result<(), Box<dyn Error>> {
     let values = (table.num_rows() * table.num_columns()) as f64;
     println!("rel    effort    ratio          encode ns/value  decode ns/value");
     for rel in [1e-1, 1e-2, 1e-3] {
         let mut balanced = None;
         for effort in [Effort::Balanced, Effort::Fast, Effort::Small] {
-            let [ratio, encode, decode] = measure(&table, rel, effort)?;
+            let [ratio, encode, decode] = measure(table, rel, effort)?;
             let (encode, decode) = (encode * 1e9 / values, decode * 1e9 / values);
             let [r, e, d] = *balanced.get_or_insert([ratio, encode, decode]);
             println!(

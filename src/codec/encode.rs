@@ -251,6 +251,9 @@ impl Block {
     }
 }
 
+/// Integers may take so many bytes more than the lossless form: other columns can refer to them.
+const REFERENCE_BYTES: usize = 48;
+
 /// The lossless form, where that is smaller than `quanta`, of which `coded` tells the length, with
 /// what goes before them.
 fn lossless<F: Float, Q: Element + Into<i64>>(
@@ -265,7 +268,8 @@ fn lossless<F: Float, Q: Element + Into<i64>>(
     let mut summary = Summary::new();
     values.iter().for_each(|x| summary.add(*x));
     let exact = exact_form(values, &summary);
-    let smaller = exact.payload.len() <= payload::frame_len(values.len()) + head + coded(quanta);
+    let quantized = payload::frame_len(values.len()) + head + coded(quanta);
+    let smaller = exact.payload.len() + REFERENCE_BYTES <= quantized;
     smaller.then_some(exact)
 }
 

@@ -51,6 +51,7 @@ mod interpolation;
 mod kin;
 mod linear;
 mod log_grid;
+mod many;
 mod model;
 #[cfg(test)]
 mod model_tests;
@@ -78,6 +79,8 @@ mod tests_vector;
 mod transform;
 mod unpack;
 mod vector;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 mod wide;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};

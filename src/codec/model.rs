@@ -16,12 +16,19 @@ use super::context::{Context, MAX_CONTEXTS};
 use super::effort::Effort;
 use super::estimate::log2;
 use super::histogram::{self, Models, Precision};
+use super::many::{self, Places};
 use super::payload::{self, Cursor};
-use super::rans::{self, Bases, Coded, DecodeTables, Frequencies, MAX_LOG};
+use super::rans::{self, Bases, DecodeTables, Frequencies, MAX_LOG};
 use super::unpack::Unpack;
 
 /// Least bits of a table's slots: room for every symbol.
 const LEAST_LOG: u32 = 9;
+
+/// Lanes may cost one part in so many of the symbols' bytes; in `fast` more.
+const LANES_SHARE: f32 = 64.0;
+const FAST_LANES_SHARE: f32 = 16.0;
+/// Symbols that are worth many runs, at least.
+const MANY_RUNS: usize = 8192;
 
 /// Fewer slots may cost so many times what more of them would.
 const SMALL_TABLE_WORTH: f32 = 1.0007;
@@ -35,6 +42,8 @@ pub(super) struct Model<'a> {
     /// The context of each symbol.
     contexts: Vec<u16>,
     clusters: Clusters,
+    /// Whether runs, where contexts look at the symbol before, are many.
+    many_runs: bool,
 }
 
 impl<'a> Model<'a> {
@@ -52,20 +61,40 @@ impl<'a> Model<'a> {
         if context.size(size) > MAX_CONTEXTS {
             return None;
         }
-        let contexts = contexts(&symbols, context, size, &context.rows(references));
+        let rows = context.rows(references);
+        let many_runs = context.previous.is_some() && values.len() >= MANY_RUNS;
+        let contexts = contexts(&symbols, context, size, &rows, many_runs);
         let mut counts = vec![0u32; context.size(size) * size];
         for (context, symbol) in contexts.iter().zip(&symbols) {
             counts[usize::from(*context) * size + usize::from(*symbol)] += 1;
         }
         let clusters = cluster::cluster(&counts, size, (values.len() / 256).max(1));
-        Some(Self {
+        let mut model = Self {
             values,
             context,
             alphabet,
             symbols,
             contexts,
             clusters,
-        })
+            many_runs,
+        };
+        if many_runs && !model.is_worth_many(LANES_SHARE) {
+            model.in_fewer_runs(&rows);
+        }
+        Some(model)
+    }
+
+    /// Other symbols start a run then, without a symbol before: contexts keep their tables, but
+    /// tables have other counts.
+    fn in_fewer_runs(&mut self, rows: &[u16]) {
+        self.many_runs = false;
+        let size = self.alphabet.symbols();
+        self.contexts = contexts(&self.symbols, self.context, size, rows, false);
+        self.clusters.counts.iter_mut().for_each(|counts| counts.fill(0));
+        for (context, symbol) in self.contexts.iter().zip(&self.symbols) {
+            let table = self.clusters.of_context[usize::from(*context)];
+            self.clusters.counts[usize::from(table)][usize::from(*symbol)] += 1;
+        }
     }
 
     /// This model, or the one without context unless this takes less than `worth` times its bits.
@@ -121,7 +150,7 @@ impl<'a> Model<'a> {
         self.context.write(&mut description);
         self.alphabet.write(&mut description);
         let lanes = self.lanes(effort);
-        description.raw(slots_number(log, lanes), 4);
+        write_slots(log, lanes, self.symbols.len(), &mut description);
         write_clusters(&self.clusters, &mut description);
         let mut models = Models::NEW;
         let mut above: Option<&[u32]> = None;
@@ -139,29 +168,40 @@ impl<'a> Model<'a> {
             .collect();
         if !is_constant(&tables) {
             let in_runs = self.context.previous.is_some();
-            let lanes = lanes.unwrap_or_else(|| rans::lanes(self.symbols.len()));
-            rans::encode(&self.symbols, &chosen, &tables, log, in_runs, lanes, out);
+            if lanes == many::LANES {
+                many::encode(&self.symbols, &chosen, &tables, log, in_runs, out);
+            } else {
+                rans::encode(&self.symbols, &chosen, &tables, log, in_runs, lanes, out);
+            }
         }
         self.alphabet.write_extra(self.values, out);
     }
 }
 
-/// What a table's slots and the lanes are described by: the log for the usual number of lanes, and
-/// from format version 3 on a number below 8 for two or four.
-fn slots_number(log: u32, lanes: Option<usize>) -> u32 {
+/// What tables' slots and the lanes are described by: the log for as many lanes as `rans` usually
+/// takes for `n` symbols; from format version 3 on a number below 8 for two or four, from 4 on one
+/// above the logs, and the log, for many.
+fn write_slots(log: u32, lanes: usize, n: usize, out: &mut BitWriter) {
     match lanes {
-        None => log,
-        Some(2) => log - LEAST_LOG,
-        Some(_) => log - LEAST_LOG + 4,
+        many::LANES => {
+            out.raw(IN_MANY_LANES, 4);
+            out.raw(log - LEAST_LOG, 2);
+        }
+        lanes if lanes == rans::lanes(n) => out.raw(log, 4),
+        2 => out.raw(log - LEAST_LOG, 4),
+        _ => out.raw(log - LEAST_LOG + 4, 4),
     }
 }
 
-/// The log and the lanes of a number, for `n` symbols.
-fn log_and_lanes(number: u32, n: usize) -> Option<(u32, usize)> {
-    match number {
-        0..=3 => Some((LEAST_LOG + number, 2)),
-        4..=7 => Some((LEAST_LOG + number - 4, 4)),
-        LEAST_LOG..=MAX_LOG => Some((number, rans::lanes(n))),
+const IN_MANY_LANES: u32 = MAX_LOG + 1;
+
+/// The log and the lanes that [`write_slots`] wrote.
+fn read_slots(n: usize, input: &mut BitReader<'_>) -> Option<(u32, usize)> {
+    match input.raw(4) {
+        number @ 0..=3 => Some((LEAST_LOG + number, 2)),
+        number @ 4..=7 => Some((LEAST_LOG + number - 4, 4)),
+        number @ LEAST_LOG..=MAX_LOG => Some((number, rans::lanes(n))),
+        IN_MANY_LANES => Some((LEAST_LOG + input.raw(2), many::LANES)),
         _ => None,
     }
 }
@@ -193,15 +233,30 @@ impl Model<'_> {
         best
     }
 
-    /// More lanes than the usual one, where they cost next to nothing.
-    fn lanes(&self, effort: Effort) -> Option<usize> {
-        let share = if effort == Effort::Fast { 16.0 } else { 200.0 };
-        let most = self.bits() / 8.0 / share / rans::LANE_BYTES as f32;
-        // Contexts by the symbol before were worked out for the usual lanes.
-        if rans::lanes(self.symbols.len()) > 1 || self.context.previous.is_some() {
-            return None;
+    /// As many lanes as cost next to nothing.
+    fn lanes(&self, effort: Effort) -> usize {
+        let usual = rans::lanes(self.symbols.len());
+        if self.context.previous.is_some() {
+            return if self.many_runs { many::LANES } else { usual };
         }
-        [4, 2].into_iter().find(|lanes| (lanes - 1) as f32 <= most)
+        let share = match effort {
+            Effort::Fast => FAST_LANES_SHARE,
+            _ => LANES_SHARE,
+        };
+        if self.is_worth_many(share) {
+            return many::LANES;
+        }
+        let most = self.bits() / 8.0 / share;
+        let cost = |lanes: usize| ((lanes - 1) * rans::LANE_BYTES) as f32;
+        let more = [4, 2].into_iter().find(|lanes| cost(*lanes) <= most);
+        more.unwrap_or(1).max(usual)
+    }
+
+    /// Whether many lanes cost no more than `share` allows beyond the usual ones.
+    fn is_worth_many(&self, share: f32) -> bool {
+        let (n, bytes) = (self.symbols.len(), self.bits() / 8.0);
+        let usual = (rans::lanes(n) - 1) * rans::LANE_BYTES;
+        n >= many::LANES && many::cost(bytes) <= bytes / share + usual as f32
     }
 
     fn quantized_to(&self, log: u32, precision: Precision) -> Quantized {
@@ -235,17 +290,29 @@ fn is_constant(tables: &[Frequencies]) -> bool {
     matches!(tables, [table] if table.iter().filter(|f| **f > 0).count() == 1)
 }
 
-/// The context of each symbol; lanes start with the previous symbol 0, as [`rans::decode`] does.
-fn contexts(symbols: &[u8], context: &Context, size: usize, rows: &[u16]) -> Vec<u16> {
+/// The context of each symbol; runs start with the previous symbol 0, as decoders do.
+fn contexts(
+    symbols: &[u8],
+    context: &Context,
+    size: usize,
+    rows: &[u16],
+    many_runs: bool,
+) -> Vec<u16> {
     let row = |i: usize| rows.get(i).copied().unwrap_or(0);
     let Some(shift) = context.previous else {
         return (0..symbols.len()).map(row).collect();
     };
+    let n = symbols.len();
     let by_previous = context.by_previous(size) as u16;
-    let run = rans::run(symbols.len(), rans::lanes(symbols.len()));
-    (0..symbols.len())
+    let places = Places::new(n, true);
+    let run = rans::run(n, rans::lanes(n));
+    (0..n)
         .map(|i| {
-            let before = if i % run == 0 { 0 } else { symbols[i - 1] };
+            let before = match many_runs {
+                true => places.before(i),
+                false => i.checked_sub(1).filter(|_| !i.is_multiple_of(run)),
+            };
+            let before = before.map_or(0, |at| symbols[at]);
             row(i) * by_previous + (u16::from(before) >> shift)
         })
         .collect()
@@ -303,10 +370,12 @@ pub(super) fn read(
     let context = Context::read(&mut description, references.len())?;
     let alphabet = Alphabet::read(&mut description)?;
     let size = alphabet.symbols();
-    let (log, lanes) = log_and_lanes(description.raw(4), n)
+    let (log, lanes) = read_slots(n, &mut description)
         .filter(|_| context.size(size) <= MAX_CONTEXTS)
-        // Runs of symbols need the usual lanes, of which each has some.
-        .filter(|(_, lanes)| context.previous.is_none() || *lanes == rans::lanes(n))
+        // Runs of symbols need the usual lanes, of which each has some, or many.
+        .filter(|(_, lanes)| {
+            context.previous.is_none() || [rans::lanes(n), many::LANES].contains(lanes)
+        })
         .ok_or_else(|| CodecError::corrupt("model out of bounds"))?;
     let (count, of_context) = read_clusters(&mut description, context.size(size))?;
     debug_assert!(count <= MAX_CLUSTERS);
@@ -331,8 +400,6 @@ pub(super) fn read(
     }
     let bases = Bases::new(&of_context, log);
     let tables = DecodeTables::new(&tables, log)?;
-    let coded = Coded::open(cursor, lanes)?;
-    let extra = alphabet.open_extra(cursor)?;
     let unpack = Unpack {
         context: &context,
         alphabet: &alphabet,
@@ -341,5 +408,5 @@ pub(super) fn read(
         references,
         lanes,
     };
-    unpack.run(&coded, extra, values)
+    unpack.run(cursor, values)
 }

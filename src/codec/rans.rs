@@ -11,15 +11,15 @@ use super::payload::Cursor;
 use super::wide;
 
 /// States below this take in 16 bits.
-const LEAST_STATE: u32 = 1 << 16;
+pub(super) const LEAST_STATE: u32 = 1 << 16;
 
 /// Bits of a table's slots, at most.
 pub(super) const MAX_LOG: u32 = 12;
 
 pub(super) const MAX_LANES: usize = 8;
 
-/// Bytes that each lane costs.
-pub(super) const LANE_BYTES: usize = 4;
+/// Bytes that each lane costs, about: a state of four less what it tells of symbols.
+pub(super) const LANE_BYTES: usize = 3;
 
 /// Lanes for `n` symbols unless told otherwise: more decode faster.
 pub(super) fn lanes(n: usize) -> usize {
@@ -41,8 +41,8 @@ pub(super) type Frequencies = Vec<u16>;
 /// Decoding tables, one after another: for each slot its symbol (8 bits), the symbol's frequency
 /// less 1 (12) and the slot's distance from the symbol's first (12).
 pub(super) struct DecodeTables {
-    slots: Vec<u32>,
-    log: u32,
+    pub(super) slots: Vec<u32>,
+    pub(super) log: u32,
 }
 
 impl DecodeTables {
@@ -61,10 +61,30 @@ impl DecodeTables {
         }
         Ok(Self { slots, log })
     }
+
+    /// One symbol of a lane, by the table at `base`; and whether it took `word`.
+    #[inline(always)]
+    pub(super) fn step(&self, state: &mut u32, base: u32, word: [u8; 2]) -> (u8, bool) {
+        step(&self.slots, self.log, state, base, word)
+    }
+}
+
+#[inline(always)]
+fn step(slots: &[u32], log: u32, state: &mut u32, base: u32, word: [u8; 2]) -> (u8, bool) {
+    // Within the slots: tables are whole, and bases are of tables that are there.
+    let entry = slots[(base + (*state & ((1 << log) - 1))) as usize];
+    let frequency = ((entry >> 8) & 0xfff) + 1;
+    let next = frequency
+        .wrapping_mul(*state >> log)
+        .wrapping_add(entry >> 20);
+    let low = next < LEAST_STATE;
+    let refilled = next << 16 | u32::from(u16::from_le_bytes(word));
+    *state = if low { refilled } else { next };
+    (entry as u8, low)
 }
 
 /// Which table each context takes: where its slots start.
-pub(super) struct Bases(Vec<u32>);
+pub(super) struct Bases(pub(super) Vec<u32>);
 
 impl Bases {
     /// `tables` has the number of each context's table.
@@ -124,21 +144,6 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
         }
     }
 
-    /// One symbol of a lane, by the table at `base`; and whether it took `word`.
-    #[inline(always)]
-    fn step(slots: &[u32], log: u32, state: &mut u32, base: u32, word: [u8; 2]) -> (u8, usize) {
-        // Within the slots: tables are whole, and bases are of tables that are there.
-        let entry = slots[(base + (*state & ((1 << log) - 1))) as usize];
-        let frequency = ((entry >> 8) & 0xfff) + 1;
-        let next = frequency
-            .wrapping_mul(*state >> log)
-            .wrapping_add(entry >> 20);
-        let low = next < LEAST_STATE;
-        let refilled = next << 16 | u32::from(u16::from_le_bytes(word));
-        *state = if low { refilled } else { next };
-        (entry as u8, usize::from(low))
-    }
-
     #[inline(always)]
     fn next_word(&self) -> [u8; 2] {
         self.words.first().copied().unwrap_or_default()
@@ -169,9 +174,9 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
             let mut taken = 0;
             for lane in 0..LANES {
                 let (word, base) = (ahead[taken % LANES], base(rows[lane]));
-                let (symbol, low) = Self::step(slots, log, &mut states[lane], base, word);
+                let (symbol, low) = step(slots, log, &mut states[lane], base, word);
                 round[lane] = symbol;
-                taken += low;
+                taken += usize::from(low);
             }
             words = words.get(taken..).unwrap_or_default();
             done += LANES;
@@ -180,9 +185,9 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
         let rest = symbols.iter_mut().zip(rows).enumerate().skip(done);
         for (i, (to, row)) in rest {
             let (word, state) = (self.next_word(), &mut self.states[i % LANES]);
-            let (symbol, low) = Self::step(slots, log, state, base(*row), word);
+            let (symbol, low) = step(slots, log, state, base(*row), word);
             *to = symbol;
-            self.skip(low);
+            self.skip(low.into());
         }
     }
 
@@ -209,10 +214,10 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
             for lane in 0..LANES {
                 let (index, word) = (lane * run + t, ahead[taken % LANES]);
                 let table = base(index, previous[lane]);
-                let (symbol, low) = Self::step(slots, log, &mut states[lane], table, word);
+                let (symbol, low) = step(slots, log, &mut states[lane], table, word);
                 previous[lane] = symbol;
                 symbols[index] = symbol;
-                taken += low;
+                taken += usize::from(low);
             }
             words = words.get(taken..).unwrap_or_default();
             t += 1;
@@ -223,10 +228,10 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
             for (lane, previous) in previous.iter_mut().enumerate().take(lanes) {
                 let (index, word) = (lane * run + t, self.next_word());
                 let (table, state) = (base(index, *previous), &mut self.states[lane]);
-                let (symbol, low) = Self::step(slots, log, state, table, word);
+                let (symbol, low) = step(slots, log, state, table, word);
                 *previous = symbol;
                 symbols[index] = symbol;
-                self.skip(low);
+                self.skip(low.into());
             }
         }
     }
@@ -242,7 +247,7 @@ impl<'w, 't, const LANES: usize> Decoder<'w, 't, LANES> {
 
 /// How a symbol of a table is coded.
 #[derive(Clone, Copy, Default)]
-struct Step {
+pub(super) struct Step {
     /// 2^(32 + log) / frequency, rounded up: a state below frequency * 2^(32 - log) times this has
     /// the quotient in its bits from 32 + log on, exactly, and is below 2^64.
     reciprocal: u64,
@@ -251,7 +256,7 @@ struct Step {
 }
 
 /// Of all tables, of `MAX_SYMBOLS` symbols each.
-fn steps(tables: &[Frequencies], log: u32) -> Vec<Step> {
+pub(super) fn steps(tables: &[Frequencies], log: u32) -> Vec<Step> {
     let mut steps = vec![Step::default(); tables.len() * MAX_SYMBOLS];
     for (steps, table) in steps.chunks_mut(MAX_SYMBOLS).zip(tables) {
         let mut start = 0;
@@ -269,19 +274,39 @@ fn steps(tables: &[Frequencies], log: u32) -> Vec<Step> {
 }
 
 /// Symbols to words, which are filled from the end.
-struct Encoder<'a> {
+pub(super) struct Encoder<'a> {
     symbols: &'a [u8],
+    /// Each symbol's table.
     chosen: &'a [u8],
     steps: &'a [Step],
     log: u32,
-    words: &'a mut [u16],
+    pub(super) words: &'a mut [u16],
     /// Words that are free still.
-    free: usize,
+    pub(super) free: usize,
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    /// `words` are one more than symbols, so that there is always one to write to.
+    pub(super) fn new(
+        symbols: &'a [u8],
+        chosen: &'a [u8],
+        steps: &'a [Step],
+        log: u32,
+        words: &'a mut [u16],
+    ) -> Self {
+        let free = words.len();
+        Self {
+            symbols,
+            chosen,
+            steps,
+            log,
+            words,
+            free,
+        }
+    }
+
     #[inline(always)]
-    fn code(&mut self, index: usize, state: &mut u32) {
+    pub(super) fn code(&mut self, index: usize, state: &mut u32) {
         let (table, symbol) = (self.chosen[index], self.symbols[index]);
         let step = self.steps[usize::from(table) * MAX_SYMBOLS + usize::from(symbol)];
         // A frequency of all slots leaves the state as it is.
@@ -339,16 +364,9 @@ pub(super) fn encode(
     let n = symbols.len();
     let mut states = [LEAST_STATE; MAX_LANES];
     let states = &mut states[..lanes];
-    // One more, so that there is always one to write to.
     let mut words = vec![0u16; n + 1];
-    let mut encoder = Encoder {
-        symbols,
-        chosen,
-        steps: &steps(tables, log),
-        log,
-        free: words.len(),
-        words: &mut words,
-    };
+    let steps = steps(tables, log);
+    let mut encoder = Encoder::new(symbols, chosen, &steps, log, &mut words);
     wide::run(
         #[inline(always)]
         || match in_runs {

@@ -4,6 +4,8 @@
 use super::CodecError;
 use super::alphabet::{Alphabet, Extra};
 use super::context::Context;
+use super::many;
+use super::payload::Cursor;
 use super::rans::{self, Bases, Coded, DecodeTables, Decoder};
 use super::wide;
 
@@ -22,18 +24,75 @@ pub(super) struct Unpack<'a> {
 }
 
 impl Unpack<'_> {
-    /// Decodes `coded` and `extra` into `values`.
+    /// Decodes coded symbols, and what they do not say, into `values`.
     pub(super) fn run(
         &self,
-        coded: &Coded<'_>,
-        mut extra: Extra<'_>,
+        cursor: &mut Cursor<'_>,
         values: &mut [i32],
     ) -> Result<(), CodecError> {
+        if self.lanes == many::LANES {
+            return self.run_many(cursor, values);
+        }
+        let coded = Coded::open(cursor, self.lanes)?;
+        let mut extra = self.alphabet.open_extra(cursor)?;
         wide::run(
             #[inline(always)]
-            || self.any_lanes(coded, &mut extra, values),
+            || self.any_lanes(&coded, &mut extra, values),
         )?;
         extra.finish()
+    }
+
+    fn run_many(&self, cursor: &mut Cursor<'_>, values: &mut [i32]) -> Result<(), CodecError> {
+        let (n, previous) = (values.len(), self.context.previous);
+        let mut decoder = many::Decoder::open(cursor, self.tables, self.bases, n, previous)?;
+        let mut extra = self.alphabet.open_extra(cursor)?;
+        let mut symbols = vec![0u8; n];
+        // Runs are decoded side by side, so that the first integers are known last.
+        let first = previous.map_or(decoder.in_rounds(), |_| 0);
+        let times = self.context.by_previous(self.alphabet.symbols()) as u16;
+        let mut rows = vec![0u16; n - first];
+        wide::run(
+            #[inline(always)]
+            || {
+                let (symbols, values) = (&mut symbols[..first], &mut values[..first]);
+                self.rounds(&mut decoder, &mut extra, symbols, values);
+                self.context.fill(self.references, first, times, &mut rows);
+            },
+        );
+        if previous.is_some() {
+            decoder.in_runs(&rows, &mut symbols);
+        }
+        decoder.finish(|index| rows[index - first], &mut symbols)?;
+        wide::run(
+            #[inline(always)]
+            || {
+                let (symbols, values) = (&symbols[first..], &mut values[first..]);
+                self.alphabet.decode(symbols, &mut extra, values);
+            },
+        );
+        extra.finish()
+    }
+
+    #[inline(always)]
+    fn rounds(
+        &self,
+        decoder: &mut many::Decoder<'_>,
+        extra: &mut Extra<'_>,
+        symbols: &mut [u8],
+        values: &mut [i32],
+    ) {
+        let mut rows = [0u16; PIECE];
+        let pieces = symbols.chunks_mut(PIECE).zip(values.chunks_mut(PIECE));
+        for (at, (symbols, values)) in pieces.enumerate() {
+            if self.context.is_empty() {
+                decoder.interleaved(&[], symbols);
+            } else {
+                let rows = &mut rows[..symbols.len()];
+                self.context.fill(self.references, at * PIECE, 1, rows);
+                decoder.interleaved(rows, symbols);
+            }
+            self.alphabet.decode(symbols, extra, values);
+        }
     }
 
     #[inline(always)]
@@ -119,7 +178,6 @@ impl Unpack<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::payload::Cursor;
     use proptest::prelude::*;
 
     proptest! {
@@ -151,10 +209,7 @@ mod tests {
                 lanes,
             };
             let mut read_back = vec![0; n];
-            let mut cursor = Cursor::new(&out);
-            let coded = Coded::open(&mut cursor, lanes).unwrap();
-            let extra = alphabet.open_extra(&mut cursor).unwrap();
-            unpack.run(&coded, extra, &mut read_back).unwrap();
+            unpack.run(&mut Cursor::new(&out), &mut read_back).unwrap();
             let expected: Vec<i32> = symbols.iter().map(|s| rows + i32::from(*s)).collect();
             prop_assert_eq!(&read_back, &expected);
         }

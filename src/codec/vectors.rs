@@ -1,0 +1,141 @@
+//! Rounds of `many` by AVX2: eight lanes to a vector, whose entries of tables are gathered.
+//!
+//! Source: Giesen, arXiv 1402.3392, section 4: lanes that are low take the next words in order, by a
+//! permutation that is looked up by which of them are low.
+
+use std::arch::x86_64::*;
+
+use super::many::{EIGHT, LANES, Lanes};
+use super::wide;
+
+const VECTORS: usize = LANES / EIGHT;
+
+/// Decodes rounds if the CPU can; says whether it did.
+pub(super) fn decode(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) -> bool {
+    let able = wide::has_avx2();
+    if able {
+        #[allow(unsafe_code)]
+        // SAFETY: the CPU has the features that `rounds` is compiled for, which is all that makes
+        // the calls unsafe.
+        unsafe {
+            match rows.is_empty() {
+                true => rounds::<false>(lanes, rows, symbols),
+                false => rounds::<true>(lanes, rows, symbols),
+            }
+        }
+    }
+    able
+}
+
+/// Entries that are looked up eight at a time.
+#[derive(Clone, Copy)]
+struct Table<'t> {
+    entries: &'t [u32],
+    /// The index of the last one, eight times.
+    last: __m256i,
+}
+
+impl<'t> Table<'t> {
+    /// None for a table that is empty or larger than indices reach.
+    #[target_feature(enable = "avx2")]
+    fn new(entries: &'t [u32]) -> Option<Self> {
+        let last = i32::try_from(entries.len().checked_sub(1)?).ok()?;
+        let last = _mm256_set1_epi32(last);
+        Some(Self { entries, last })
+    }
+
+    /// Indices beyond the last entry are taken for the last one's.
+    #[target_feature(enable = "avx2")]
+    fn get(self, indices: __m256i) -> __m256i {
+        let indices = _mm256_min_epu32(indices, self.last);
+        #[allow(unsafe_code)]
+        // SAFETY: all indices are of entries.
+        unsafe {
+            _mm256_i32gather_epi32::<4>(self.entries.as_ptr().cast(), indices)
+        }
+    }
+}
+
+/// Where the words go that lanes take: the n-th lane of those that are low takes the n-th.
+static PLACES: [u64; 256] = {
+    let mut places = [0u64; 256];
+    let mut low = 0;
+    while low < places.len() {
+        let (mut lane, mut word) = (0, 0);
+        while lane < EIGHT {
+            if low >> lane & 1 == 1 {
+                places[low] |= word << (8 * lane);
+                word += 1;
+            }
+            lane += 1;
+        }
+        low += 1;
+    }
+    places
+};
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn rounds<const CONTEXTS: bool>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) {
+    let (Some(slots), Some(bases)) = (
+        Table::new(&lanes.tables.slots),
+        Table::new(&lanes.bases.0),
+    ) else {
+        return;
+    };
+    let mut states: [__m256i; VECTORS] = lanes.states.map(bytemuck::cast);
+    let mut before: [__m256i; VECTORS] = lanes.before.map(bytemuck::cast);
+    let log = _mm_cvtsi32_si128(lanes.tables.log as i32);
+    let shift = _mm_cvtsi32_si128(lanes.shift as i32);
+    let mask = _mm256_set1_epi32((1 << lanes.tables.log) - 1);
+    let only = _mm256_set1_epi32(lanes.bases.0[0] as i32);
+    let mut taken = lanes.taken;
+    let (rounds, _) = symbols.as_chunks_mut::<LANES>();
+    let (row_rounds, _) = rows.as_chunks::<LANES>();
+    'rounds: for (at, round) in rounds.iter_mut().enumerate() {
+        for (vector, group) in round.as_chunks_mut::<EIGHT>().0.iter_mut().enumerate() {
+            // Where words are wanting, `finish` says so.
+            let ahead = lanes.words.get(taken..).unwrap_or_default();
+            let Some(ahead) = ahead.first_chunk::<EIGHT>() else {
+                break 'rounds;
+            };
+            let base = if CONTEXTS {
+                let rows = row_rounds[at].as_chunks::<EIGHT>().0[vector];
+                let rows = _mm256_cvtepu16_epi32(bytemuck::cast(rows));
+                let before = _mm256_srl_epi32(before[vector], shift);
+                bases.get(_mm256_add_epi32(rows, before))
+            } else {
+                only
+            };
+            let state = states[vector];
+            let entry = slots.get(_mm256_add_epi32(base, _mm256_and_si256(state, mask)));
+            let symbol = _mm256_and_si256(entry, _mm256_set1_epi32(0xff));
+            let frequency = _mm256_and_si256(_mm256_srli_epi32::<8>(entry), _mm256_set1_epi32(0xfff));
+            let frequency = _mm256_add_epi32(frequency, _mm256_set1_epi32(1));
+            let next = _mm256_mullo_epi32(frequency, _mm256_srl_epi32(state, log));
+            let next = _mm256_add_epi32(next, _mm256_srli_epi32::<20>(entry));
+            let low = _mm256_cmpeq_epi32(_mm256_srli_epi32::<16>(next), _mm256_setzero_si256());
+            let which = _mm256_movemask_ps(_mm256_castsi256_ps(low)) as u8;
+            let places = _mm_cvtsi64_si128(PLACES[usize::from(which)] as i64);
+            let words = _mm256_cvtepu16_epi32(bytemuck::cast(*ahead));
+            let words = _mm256_permutevar8x32_epi32(words, _mm256_cvtepu8_epi32(places));
+            let refilled = _mm256_or_si256(_mm256_slli_epi32::<16>(next), words);
+            states[vector] = _mm256_blendv_epi8(next, refilled, low);
+            before[vector] = symbol;
+            taken += which.count_ones() as usize;
+            *group = bytes(symbol);
+        }
+    }
+    lanes.taken = taken;
+    lanes.states = states.map(bytemuck::cast);
+    lanes.before = before.map(bytemuck::cast);
+}
+
+/// The lowest byte of each number, which has no other.
+#[target_feature(enable = "avx2")]
+fn bytes(numbers: __m256i) -> [u8; EIGHT] {
+    let numbers = _mm256_packus_epi32(numbers, numbers);
+    let numbers = _mm256_packus_epi16(numbers, numbers);
+    let high = _mm256_extracti128_si256::<1>(numbers);
+    let eight = _mm_unpacklo_epi32(_mm256_castsi256_si128(numbers), high);
+    _mm_cvtsi128_si64(eight).to_le_bytes()
+}
