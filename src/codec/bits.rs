@@ -245,7 +245,12 @@ impl<'a> BitReader<'a> {
     }
 
     pub(super) fn bit(&mut self, model: &mut Bit) -> bool {
-        let split = (self.range >> self.learning.probability_bits()) * model.zero(self.learning);
+        self.bit_by(model, self.learning)
+    }
+
+    #[inline(always)]
+    fn bit_by(&mut self, model: &mut Bit, learning: Learning) -> bool {
+        let split = (self.range >> learning.probability_bits()) * model.zero(learning);
         let bit = self.code >= split;
         if bit {
             self.code -= split;
@@ -253,7 +258,7 @@ impl<'a> BitReader<'a> {
         } else {
             self.range = split;
         }
-        model.update(bit, self.learning);
+        model.update(bit, learning);
         self.normalize();
         bit
     }
@@ -273,8 +278,17 @@ impl<'a> BitReader<'a> {
     }
 
     pub(super) fn number(&mut self, model: &mut Number) -> u32 {
+        match self.learning {
+            Learning::Steady => self.number_by(model, Learning::Steady),
+            Learning::Quick => self.number_by(model, Learning::Quick),
+        }
+    }
+
+    /// Compiled for each learning, which is known then.
+    #[inline(always)]
+    fn number_by(&mut self, model: &mut Number, learning: Learning) -> u32 {
         let mut length = 0;
-        while length < 32 && self.bit(&mut model.length[length as usize]) {
+        while length < 32 && self.bit_by(&mut model.length[length as usize], learning) {
             length += 1;
         }
         if length == 0 {
@@ -284,7 +298,7 @@ impl<'a> BitReader<'a> {
         let mut node = 0;
         let adaptive = (length - 1).min(2);
         for _ in 0..adaptive {
-            let bit = self.bit(&mut model.lead[length as usize][node]);
+            let bit = self.bit_by(&mut model.lead[length as usize][node], learning);
             node = 1 + usize::from(bit);
             value = value << 1 | u32::from(bit);
         }

@@ -255,21 +255,25 @@ fn shorter(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
     if b.len() < a.len() { b } else { a }
 }
 
-/// Reads what [`write`] wrote.
+/// Reads `n` integers that [`write`] wrote.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
     references: &[&[i32]],
-    integers: &mut [i32],
-) -> Result<(), CodecError> {
-    if references.iter().any(|other| other.len() != integers.len()) {
+    n: usize,
+) -> Result<Vec<i32>, CodecError> {
+    if references.iter().any(|other| other.len() != n) {
         return Err(CodecError::corrupt("references of another length"));
     }
     let tag = cursor.byte()?;
-    let n = integers.len();
     let transform = Transform::read(tag & 15, cursor, references.len(), n)?;
     let stretches = transform.stretches(n);
-    match tag >> 4 {
-        CODER_STREAM => stream::read_into(cursor, integers)?,
+    let zeros = || vec![0; n];
+    let mut integers = match tag >> 4 {
+        CODER_STREAM => {
+            let mut integers = zeros();
+            stream::read_into(cursor, &mut integers)?;
+            integers
+        }
         coder @ (CODER_STEADY_MODEL | CODER_MODEL) => {
             let learning = match coder {
                 CODER_STEADY_MODEL => Learning::Steady,
@@ -281,12 +285,20 @@ pub(super) fn read(
             } else {
                 &stretches
             };
-            model::read(cursor, learning, by, integers)?;
+            model::read(cursor, learning, by, n)?
         }
-        CODER_SPARSE => sparse::read(cursor, &stretches, integers)?,
-        CODER_FRAME => frame::read(cursor, integers)?,
+        CODER_SPARSE => {
+            let mut integers = zeros();
+            sparse::read(cursor, &stretches, &mut integers)?;
+            integers
+        }
+        CODER_FRAME => {
+            let mut integers = zeros();
+            frame::read(cursor, &mut integers)?;
+            integers
+        }
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
-    }
-    transform.invert(integers, references);
-    Ok(())
+    };
+    transform.invert(&mut integers, references);
+    Ok(integers)
 }

@@ -44,8 +44,7 @@ pub fn decode_bytes(
     let integers = match header.kind {
         PayloadKind::Grid32 | PayloadKind::Integers | PayloadKind::LogQuantized32 => {
             let form = Form::read(header.kind, element, &mut body, n)?;
-            let mut integers = vec![0; n];
-            coding::read(&mut body, references, &mut integers)?;
+            let integers = coding::read(&mut body, references, n)?;
             write_values(&form, element, &integers, out)?;
             Some(integers)
         }
@@ -80,8 +79,7 @@ pub fn decode_integers(
     match header.kind {
         PayloadKind::Grid32 | PayloadKind::Integers | PayloadKind::LogQuantized32 => {
             Form::read(header.kind, element, &mut body, n)?;
-            let mut integers = vec![0; n];
-            coding::read(&mut body, references, &mut integers)?;
+            let integers = coding::read(&mut body, references, n)?;
             body.finish()?;
             Ok(integers)
         }

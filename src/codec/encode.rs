@@ -251,8 +251,9 @@ impl Block {
     }
 }
 
-/// Integers may take so many bytes more than the lossless form: other columns can refer to them.
-const REFERENCE_BYTES: usize = 48;
+/// Integers may take a part in so many more than the lossless form: other columns can refer to
+/// them.
+const REFERENCE_SHARE: usize = 32;
 
 /// The lossless form, where that is smaller than `quanta`, of which `coded` tells the length, with
 /// what goes before them.
@@ -269,7 +270,11 @@ fn lossless<F: Float, Q: Element + Into<i64>>(
     values.iter().for_each(|x| summary.add(*x));
     let exact = exact_form(values, &summary);
     let quantized = payload::frame_len(values.len()) + head + coded(quanta);
-    let smaller = exact.payload.len() + REFERENCE_BYTES <= quantized;
+    let slack = match values.len() > coding::FEW {
+        true => exact.payload.len() / REFERENCE_SHARE,
+        false => 0,
+    };
+    let smaller = exact.payload.len() + slack <= quantized;
     smaller.then_some(exact)
 }
 

@@ -26,7 +26,7 @@ const TAIL_SHARE: usize = 32;
 /// Words that eight lanes look ahead to.
 const AHEAD: usize = EIGHT;
 /// Shifts all bits of a symbol away.
-const NOTHING: u32 = 8;
+pub(super) const NOTHING: u32 = 8;
 
 /// What the lanes cost beyond the one of `rans` where symbols take so many bytes, in bytes, about:
 /// the widths, a state and the words that a tail leaves empty.
@@ -283,10 +283,12 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// Decodes the tail's symbols, each to its place, and checks that all ends where it should.
+    /// Decodes the tail, and checks that all ends where it should. `rows` and `symbols` are those
+    /// from the `first` on, of which the tail has some.
     pub(super) fn finish(
         self,
-        row: impl Fn(usize) -> u16,
+        first: usize,
+        rows: &[u16],
         symbols: &mut [u8],
     ) -> Result<(), CodecError> {
         let lanes = &self.lanes;
@@ -297,18 +299,24 @@ impl<'t> Decoder<'t> {
         let mut state = u32::from_le_bytes([a, b, c, d]);
         let mut word = next();
         for index in self.places.tail(self.tail) {
-            let before = self.places.before(index).map_or(0, |at| symbols[at]);
-            let before = u32::from(before) >> lanes.shift;
-            let base = lanes.bases.of(usize::from(row(index)) + before as usize);
+            // One before the first is of no account: only runs look at it, which come whole.
+            let before = self
+                .places
+                .before(index)
+                .and_then(|at| at.checked_sub(first));
+            let before = before.map_or(0, |at| u32::from(symbols[at]) >> lanes.shift);
+            let base = lanes
+                .bases
+                .of(usize::from(rows[index - first]) + before as usize);
             let (symbol, low) = lanes.tables.step(&mut state, base, word);
-            symbols[index] = symbol;
+            symbols[index - first] = symbol;
             if low {
                 word = next();
             }
         }
         let ended = state == LEAST_STATE && word == [0; 2] && words.all(|word| word == [0; 2]);
-        let lanes_ended = states.iter().all(|state| state >> 16 == 1)
-            && lanes.taken + AHEAD == lanes.words.len();
+        let lanes_ended =
+            states.iter().all(|state| state >> 16 == 1) && lanes.taken + AHEAD == lanes.words.len();
         if ended && lanes_ended {
             Ok(())
         } else {
@@ -354,6 +362,92 @@ impl Lanes<'_> {
             }
             (self.states[at % 4], self.before[at % 4]) = (states, before);
             self.taken += taken;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Tables of skewed frequencies: `tables` of them, of 2^log slots.
+    fn tables(tables: usize, symbols: usize, log: u32) -> Vec<Frequencies> {
+        (0..tables)
+            .map(|table| {
+                let mut frequencies = vec![1u16; symbols];
+                let rest = (1 << log) - symbols as u16;
+                frequencies[table % symbols] += rest / 2;
+                frequencies[(table * 7 + 1) % symbols] += rest - rest / 2;
+                frequencies
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// What vectors decode is what lanes one by one do, of sound words and of any others.
+        #[test]
+        fn vectors_are_as_lanes_one_by_one(
+            seed: u32,
+            contexts in prop::sample::select(vec![1usize, 2, 16, 17, 64, 65, 200]),
+            shift in prop::sample::select(vec![NOTHING, 0, 2]),
+            log in 9u32..=12,
+            words in 0usize..3000,
+            rounds in 0usize..40,
+        ) {
+            let symbols = 20;
+            let by_previous = if shift == NOTHING { 1 } else { (symbols - 1 >> shift) + 1 };
+            let of_context: Vec<u8> =
+                (0..contexts * by_previous).map(|i| (i * 5 % 11) as u8).collect();
+            let tables = DecodeTables::new(&tables(11, symbols, log), log).unwrap();
+            let bases = Bases::new(of_context, log);
+            let mut random = seed;
+            let mut next = || {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                random >> 8
+            };
+            let states = std::array::from_fn(|_| {
+                std::array::from_fn(|_| LEAST_STATE + (next() & 0xffff))
+            });
+            let words: Vec<[u8; 2]> = (0..words + AHEAD).map(|_| (next() as u16).to_le_bytes()).collect();
+            let rows: Vec<u16> = match contexts {
+                1 if shift == NOTHING => Vec::new(),
+                _ => (0..rounds * LANES)
+                    .map(|_| (next() as usize % contexts * by_previous) as u16)
+                    .collect(),
+            };
+            let lanes = || Lanes {
+                states,
+                before: [[0; EIGHT]; LANES / EIGHT],
+                words: words.clone(),
+                taken: 0,
+                tables: &tables,
+                bases: &bases,
+                shift,
+            };
+            let (mut alone, mut together) = (lanes(), lanes());
+            let (mut one, mut other) = (vec![0; rounds * LANES], vec![0; rounds * LANES]);
+            alone.decode(&rows, &mut one);
+            #[cfg(target_arch = "x86_64")]
+            if !super::super::vectors::decode(&mut together, &rows, &mut other) {
+                return Ok(());
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            together.decode(&rows, &mut other);
+            prop_assert_eq!(alone.taken, together.taken);
+            prop_assert_eq!(one, other);
+            prop_assert_eq!(alone.states, together.states);
+        }
+
+        #[test]
+        fn states_come_back(states in prop::array::uniform32(LEAST_STATE..)) {
+            let mut out = Vec::new();
+            write_states(&states, &mut out);
+            let mut cursor = Cursor::new(&out);
+            prop_assert_eq!(read_states(&mut cursor).unwrap(), states);
+            prop_assert!(cursor.finish().is_ok());
         }
     }
 }

@@ -19,7 +19,7 @@ use super::histogram::{self, Models, Precision};
 use super::many::{self, Places};
 use super::payload::{self, Cursor};
 use super::rans::{self, Bases, DecodeTables, Frequencies, MAX_LOG};
-use super::unpack::Unpack;
+use super::unpack::{Integers, Unpack};
 
 /// Least bits of a table's slots: room for every symbol.
 const LEAST_LOG: u32 = 9;
@@ -31,7 +31,7 @@ const FAST_LANES_SHARE: f32 = 16.0;
 const MANY_RUNS: usize = 8192;
 
 /// Fewer slots may cost so many times what more of them would.
-const SMALL_TABLE_WORTH: f32 = 1.0007;
+const SMALL_TABLE_WORTH: f32 = 1.003;
 
 /// A coding that is worked out but for the writing.
 pub(super) struct Model<'a> {
@@ -85,15 +85,23 @@ impl<'a> Model<'a> {
     }
 
     /// Other symbols start a run then, without a symbol before: contexts keep their tables, but
-    /// tables have other counts.
+    /// tables have other counts. A table that none is left of has to stay one.
     fn in_fewer_runs(&mut self, rows: &[u16]) {
         self.many_runs = false;
         let size = self.alphabet.symbols();
         self.contexts = contexts(&self.symbols, self.context, size, rows, false);
-        self.clusters.counts.iter_mut().for_each(|counts| counts.fill(0));
+        self.clusters
+            .counts
+            .iter_mut()
+            .for_each(|counts| counts.fill(0));
         for (context, symbol) in self.contexts.iter().zip(&self.symbols) {
             let table = self.clusters.of_context[usize::from(*context)];
             self.clusters.counts[usize::from(table)][usize::from(*symbol)] += 1;
+        }
+        for counts in &mut self.clusters.counts {
+            if counts.iter().all(|count| *count == 0) {
+                counts[0] = 1;
+            }
         }
     }
 
@@ -357,15 +365,14 @@ fn read_clusters(
     Ok((count, of_context))
 }
 
-/// Decodes what [`Model::write`] wrote into `values`; it writes a description that learns quickly,
-/// and wrote steady ones before format version 3.
+/// Decodes `n` values that [`Model::write`] wrote; it writes a description that learns quickly, and
+/// wrote steady ones before format version 3.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
     learning: Learning,
     references: &[&[i32]],
-    values: &mut [i32],
-) -> Result<(), CodecError> {
-    let n = values.len();
+    n: usize,
+) -> Result<Vec<i32>, CodecError> {
     let mut description = BitReader::open(cursor, learning)?;
     let context = Context::read(&mut description, references.len())?;
     let alphabet = Alphabet::read(&mut description)?;
@@ -394,11 +401,11 @@ pub(super) fn read(
     description.finish()?;
     if is_constant(&tables) {
         let symbol = tables[0].iter().position(|f| *f > 0).unwrap_or(0);
-        let mut extra = alphabet.open_extra(cursor)?;
-        alphabet.decode(&vec![symbol as u8; n], &mut extra, values);
-        return extra.finish();
+        let mut integers = Integers::open(&alphabet, cursor, n)?;
+        integers.add_all(&vec![symbol as u8; n]);
+        return integers.finish();
     }
-    let bases = Bases::new(&of_context, log);
+    let bases = Bases::new(of_context, log);
     let tables = DecodeTables::new(&tables, log)?;
     let unpack = Unpack {
         context: &context,
@@ -408,5 +415,5 @@ pub(super) fn read(
         references,
         lanes,
     };
-    unpack.run(cursor, values)
+    unpack.run(cursor, n)
 }

@@ -26,9 +26,8 @@ fn round_trip(values: &[i32], context: &Context, references: &[&[i32]], effort: 
     };
     let mut out = Vec::new();
     model.write(effort, &mut out);
-    let mut read_back = vec![0; values.len()];
     let mut cursor = Cursor::new(&out);
-    model::read(&mut cursor, Learning::Quick, references, &mut read_back).unwrap();
+    let read_back = model::read(&mut cursor, Learning::Quick, references, values.len()).unwrap();
     assert!(cursor.finish().is_ok());
     assert!(read_back == values);
 }
@@ -64,8 +63,7 @@ proptest! {
         // A description that seems to have a sound length gets further.
         let bytes: Vec<u8> = [length].into_iter().chain(bytes).collect();
         let other = vec![1; n];
-        let mut values = vec![0; n];
-        let _ = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[&other, &other], &mut values);
+        let _ = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[&other, &other], n);
     }
 
     #[test]
@@ -81,8 +79,7 @@ proptest! {
         Model::new(&values, &context, &[&other]).unwrap().write(Effort::Balanced, &mut out);
         let at = at.index(out.len().min(200));
         out[at] ^= bits;
-        let mut read_back = vec![0; values.len()];
-        let _ = model::read(&mut Cursor::new(&out), Learning::Quick, &[&other], &mut read_back);
+        let _ = model::read(&mut Cursor::new(&out), Learning::Quick, &[&other], values.len());
     }
 
     #[test]
@@ -116,6 +113,10 @@ fn runs_of_tiny_blocks_in_several_lanes_are_refused() {
             let alphabet = Alphabet::Range { low: 0, count: 2 };
             alphabet.write(&mut description);
             description.raw(slots, 4);
+            if slots == 13 {
+                // In many lanes, however few symbols: some of the lanes may have none.
+                description.raw(0, 2);
+            }
             // One table, of two symbols alike.
             description.raw(0, 6);
             let mut models = Models::NEW;
@@ -125,10 +126,9 @@ fn runs_of_tiny_blocks_in_several_lanes_are_refused() {
             bytes.extend_from_slice(&description);
             // States and words for any number of lanes.
             bytes.resize(bytes.len() + 200, 1);
-            let mut values = vec![0; n];
-            let read = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[], &mut values);
+            let read = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[], n);
             let error = read.unwrap_err().to_string();
-            let usual = (9..=12).contains(&slots);
+            let usual = (9..=13).contains(&slots);
             assert_eq!(
                 error.contains("model out of bounds"),
                 !usual,

@@ -83,24 +83,26 @@ fn step(slots: &[u32], log: u32, state: &mut u32, base: u32, word: [u8; 2]) -> (
     (entry as u8, low)
 }
 
-/// Which table each context takes: where its slots start.
-pub(super) struct Bases(pub(super) Vec<u32>);
+/// Which table each context takes, and where its slots start.
+pub(super) struct Bases {
+    pub(super) tables: Vec<u8>,
+    pub(super) starts: Vec<u32>,
+}
 
 impl Bases {
     /// `tables` has the number of each context's table.
-    pub(super) fn new(tables: &[u8], log: u32) -> Self {
-        Self(
-            tables
-                .iter()
-                .map(|table| u32::from(*table) << log)
-                .collect(),
-        )
+    pub(super) fn new(tables: Vec<u8>, log: u32) -> Self {
+        let starts = tables.iter().map(|table| u32::from(*table) << log);
+        Self {
+            starts: starts.collect(),
+            tables,
+        }
     }
 
     /// Of a context that has a table.
     #[inline(always)]
     pub(super) fn of(&self, context: usize) -> u32 {
-        self.0[context]
+        self.starts[context]
     }
 }
 

@@ -1,6 +1,8 @@
 //! Coded symbols to integers, a piece at a time, so that contexts, symbols and integers stay in the
 //! first-level cache.
 
+use std::ops::Range;
+
 use super::CodecError;
 use super::alphabet::{Alphabet, Extra};
 use super::context::Context;
@@ -24,126 +26,93 @@ pub(super) struct Unpack<'a> {
 }
 
 impl Unpack<'_> {
-    /// Decodes coded symbols, and what they do not say, into `values`.
-    pub(super) fn run(
-        &self,
-        cursor: &mut Cursor<'_>,
-        values: &mut [i32],
-    ) -> Result<(), CodecError> {
+    /// Decodes the `n` integers of coded symbols and of what these do not say.
+    pub(super) fn run(&self, cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecError> {
         if self.lanes == many::LANES {
-            return self.run_many(cursor, values);
+            return self.run_many(cursor, n);
         }
         let coded = Coded::open(cursor, self.lanes)?;
-        let mut extra = self.alphabet.open_extra(cursor)?;
+        let mut integers = Integers::open(self.alphabet, cursor, n)?;
         wide::run(
             #[inline(always)]
-            || self.any_lanes(&coded, &mut extra, values),
+            || match self.lanes {
+                1 => self.in_lanes::<1>(&coded, &mut integers),
+                2 => self.in_lanes::<2>(&coded, &mut integers),
+                4 => self.in_lanes::<4>(&coded, &mut integers),
+                _ => self.in_lanes::<8>(&coded, &mut integers),
+            },
         )?;
-        extra.finish()
+        integers.finish()
     }
 
-    fn run_many(&self, cursor: &mut Cursor<'_>, values: &mut [i32]) -> Result<(), CodecError> {
-        let (n, previous) = (values.len(), self.context.previous);
+    fn run_many(&self, cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecError> {
+        let previous = self.context.previous;
         let mut decoder = many::Decoder::open(cursor, self.tables, self.bases, n, previous)?;
-        let mut extra = self.alphabet.open_extra(cursor)?;
-        let mut symbols = vec![0u8; n];
+        let mut integers = Integers::open(self.alphabet, cursor, n)?;
         // Runs are decoded side by side, so that the first integers are known last.
         let first = previous.map_or(decoder.in_rounds(), |_| 0);
         let times = self.context.by_previous(self.alphabet.symbols()) as u16;
-        let mut rows = vec![0u16; n - first];
+        let (mut rows, mut symbols) = (vec![0u16; n - first], vec![0u8; n - first]);
         wide::run(
             #[inline(always)]
             || {
-                let (symbols, values) = (&mut symbols[..first], &mut values[..first]);
-                self.rounds(&mut decoder, &mut extra, symbols, values);
+                self.pieces(0..first, &mut integers, |rows, symbols| {
+                    decoder.interleaved(rows, symbols);
+                });
                 self.context.fill(self.references, first, times, &mut rows);
             },
         );
         if previous.is_some() {
             decoder.in_runs(&rows, &mut symbols);
         }
-        decoder.finish(|index| rows[index - first], &mut symbols)?;
+        decoder.finish(first, &rows, &mut symbols)?;
         wide::run(
             #[inline(always)]
-            || {
-                let (symbols, values) = (&symbols[first..], &mut values[first..]);
-                self.alphabet.decode(symbols, &mut extra, values);
-            },
+            || integers.add_all(&symbols),
         );
-        extra.finish()
-    }
-
-    #[inline(always)]
-    fn rounds(
-        &self,
-        decoder: &mut many::Decoder<'_>,
-        extra: &mut Extra<'_>,
-        symbols: &mut [u8],
-        values: &mut [i32],
-    ) {
-        let mut rows = [0u16; PIECE];
-        let pieces = symbols.chunks_mut(PIECE).zip(values.chunks_mut(PIECE));
-        for (at, (symbols, values)) in pieces.enumerate() {
-            if self.context.is_empty() {
-                decoder.interleaved(&[], symbols);
-            } else {
-                let rows = &mut rows[..symbols.len()];
-                self.context.fill(self.references, at * PIECE, 1, rows);
-                decoder.interleaved(rows, symbols);
-            }
-            self.alphabet.decode(symbols, extra, values);
-        }
-    }
-
-    #[inline(always)]
-    fn any_lanes(
-        &self,
-        coded: &Coded<'_>,
-        extra: &mut Extra<'_>,
-        values: &mut [i32],
-    ) -> Result<(), CodecError> {
-        match self.lanes {
-            1 => self.in_lanes::<1>(coded, extra, values),
-            2 => self.in_lanes::<2>(coded, extra, values),
-            4 => self.in_lanes::<4>(coded, extra, values),
-            _ => self.in_lanes::<8>(coded, extra, values),
-        }
+        integers.finish()
     }
 
     #[inline(always)]
     fn in_lanes<const LANES: usize>(
         &self,
         coded: &Coded<'_>,
-        extra: &mut Extra<'_>,
-        values: &mut [i32],
+        integers: &mut Integers<'_, '_>,
     ) -> Result<(), CodecError> {
         let mut decoder = Decoder::<LANES>::new(coded, self.tables);
         match self.context.previous {
-            None => self.interleaved(&mut decoder, extra, values),
-            Some(shift) => self.in_runs(&mut decoder, shift, extra, values),
+            None => {
+                let (n, only) = (integers.n, self.bases.of(0));
+                self.pieces(0..n, integers, |rows, symbols| match rows {
+                    [] => decoder.interleaved(symbols, &[(); PIECE][..symbols.len()], |()| only),
+                    rows => decoder.interleaved(symbols, rows, |row| self.bases.of(row.into())),
+                });
+            }
+            Some(shift) => self.in_runs(&mut decoder, shift, integers),
         }
         decoder.finish()
     }
 
+    /// Decodes the integers of `range`, a piece at a time; `decode` is given the contexts of the
+    /// rows, or none where there is but one.
     #[inline(always)]
-    fn interleaved<const LANES: usize>(
+    fn pieces(
         &self,
-        decoder: &mut Decoder<'_, '_, LANES>,
-        extra: &mut Extra<'_>,
-        values: &mut [i32],
+        range: Range<usize>,
+        integers: &mut Integers<'_, '_>,
+        mut decode: impl FnMut(&[u16], &mut [u8]),
     ) {
         let (mut rows, mut symbols) = ([0u16; PIECE], [0u8; PIECE]);
-        for (at, values) in values.chunks_mut(PIECE).enumerate() {
-            let symbols = &mut symbols[..values.len()];
+        for start in range.clone().step_by(PIECE) {
+            let symbols = &mut symbols[..PIECE.min(range.end - start)];
             if self.context.is_empty() {
-                let base = self.bases.of(0);
-                decoder.interleaved(symbols, &[(); PIECE][..values.len()], |()| base);
+                decode(&[], symbols);
             } else {
-                let rows = &mut rows[..values.len()];
-                self.context.fill(self.references, at * PIECE, 1, rows);
-                decoder.interleaved(symbols, rows, |row| self.bases.of(row.into()));
+                let rows = &mut rows[..symbols.len()];
+                self.context.fill(self.references, start, 1, rows);
+                decode(rows, symbols);
             }
-            self.alphabet.decode(symbols, extra, values);
+            integers.add(symbols);
         }
     }
 
@@ -152,10 +121,9 @@ impl Unpack<'_> {
         &self,
         decoder: &mut Decoder<'_, '_, LANES>,
         shift: u32,
-        extra: &mut Extra<'_>,
-        values: &mut [i32],
+        integers: &mut Integers<'_, '_>,
     ) {
-        let n = values.len();
+        let n = integers.n;
         let mut symbols = vec![0u8; n];
         let run = rans::run(n, LANES);
         if self.context.buckets.is_empty() {
@@ -171,47 +139,147 @@ impl Unpack<'_> {
                     .of(usize::from(rows[i]) + usize::from(before >> shift))
             });
         }
-        self.alphabet.decode(&symbols, extra, values);
+        integers.add_all(&symbols);
+    }
+}
+
+/// Integers as they are decoded: memory is written to once, when they are known.
+pub(super) struct Integers<'m, 'a> {
+    alphabet: &'m Alphabet,
+    extra: Extra<'a>,
+    n: usize,
+    known: Vec<i32>,
+    piece: [i32; PIECE],
+}
+
+impl<'m, 'a> Integers<'m, 'a> {
+    /// `n` integers, whose extra bits are at `cursor`.
+    pub(super) fn open(
+        alphabet: &'m Alphabet,
+        cursor: &mut Cursor<'a>,
+        n: usize,
+    ) -> Result<Self, CodecError> {
+        Ok(Self {
+            alphabet,
+            extra: alphabet.open_extra(cursor)?,
+            n,
+            known: Vec::with_capacity(n),
+            piece: [0; PIECE],
+        })
+    }
+
+    /// Adds those of a piece's symbols.
+    #[inline(always)]
+    fn add(&mut self, symbols: &[u8]) {
+        let piece = &mut self.piece[..symbols.len()];
+        self.alphabet.decode(symbols, &mut self.extra, piece);
+        self.known.extend_from_slice(piece);
+    }
+
+    #[inline(always)]
+    pub(super) fn add_all(&mut self, symbols: &[u8]) {
+        symbols.chunks(PIECE).for_each(
+            #[inline(always)]
+            |symbols| self.add(symbols),
+        );
+    }
+
+    pub(super) fn finish(self) -> Result<Vec<i32>, CodecError> {
+        self.extra.finish()?;
+        Ok(self.known)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::context::Buckets;
     use proptest::prelude::*;
+
+    /// Contexts are three, by the symbol before or by two rows of a reference, in two tables.
+    fn round_trip(symbols: &[u8], low: i32, by_previous: bool, lanes: usize) -> Vec<i32> {
+        let n = symbols.len();
+        let log = 9;
+        let frequencies = vec![vec![300u16, 200, 12], vec![100, 400, 12]];
+        let of_context = vec![0, 1, 1];
+        let other: Vec<i32> = (0..n as i32).map(|i| i * i % 7 / 3).collect();
+        let buckets = Buckets {
+            reference: 0,
+            difference: false,
+            low: 0,
+            shift: 0,
+            count: 2,
+        };
+        let context = Context {
+            buckets: Vec::from_iter((!by_previous).then_some(buckets)),
+            previous: by_previous.then_some(0),
+        };
+        let alphabet = Alphabet::Range { low, count: 3 };
+        let (run, places) = (rans::run(n, lanes), many::Places::new(n, true));
+        let before = |i: usize| match lanes {
+            many::LANES => places.before(i),
+            _ => i.checked_sub(1).filter(|_| !i.is_multiple_of(run)),
+        };
+        let context_of = |i: usize| match by_previous {
+            true => before(i).map_or(0, |at| usize::from(symbols[at])),
+            false => other[i].clamp(0, 1) as usize,
+        };
+        let chosen: Vec<u8> = (0..n).map(|i| of_context[context_of(i)]).collect();
+        let mut out = Vec::new();
+        match lanes {
+            many::LANES => {
+                many::encode(symbols, &chosen, &frequencies, log, by_previous, &mut out);
+            }
+            _ => rans::encode(
+                symbols,
+                &chosen,
+                &frequencies,
+                log,
+                by_previous,
+                lanes,
+                &mut out,
+            ),
+        }
+        let unpack = Unpack {
+            context: &context,
+            alphabet: &alphabet,
+            tables: &DecodeTables::new(&frequencies, log).unwrap(),
+            bases: &Bases::new(of_context, log),
+            references: &[&other],
+            lanes,
+        };
+        unpack.run(&mut Cursor::new(&out), n).unwrap()
+    }
 
     proptest! {
         #[test]
         fn symbols_come_back_in_any_lanes(
-            symbols in prop::collection::vec(0u8..3, 64..5000),
-            rows in 0i32..4,
-            previous in prop::option::of(Just(0u32)),
-            lanes in prop::sample::select(vec![1usize, 2, 4, 8]),
+            symbols in prop::collection::vec(0u8..3, 64..9000),
+            low in 0i32..4,
+            by_previous: bool,
+            lanes in prop::sample::select(vec![1usize, 2, 4, 8, 32, 32]),
         ) {
-            let n = symbols.len();
-            let frequencies = vec![vec![300u16, 200, 12], vec![100, 400, 12]];
-            let context = Context { buckets: Vec::new(), previous };
-            let alphabet = Alphabet::Range { low: rows, count: 3 };
-            let table_of = |before: u8| u8::from(previous.is_some() && before > 0);
-            let run = rans::run(n, lanes);
-            let chosen: Vec<u8> = (0..n)
-                .map(|i| if i % run == 0 { 0 } else { table_of(symbols[i - 1]) })
-                .collect();
-            let mut out = Vec::new();
-            rans::encode(&symbols, &chosen, &frequencies, 9, previous.is_some(), lanes, &mut out);
-            let tables = DecodeTables::new(&frequencies, 9).unwrap();
-            let unpack = Unpack {
-                context: &context,
-                alphabet: &alphabet,
-                tables: &tables,
-                bases: &Bases::new(&[0, 1, 1], 9),
-                references: &[],
-                lanes,
-            };
-            let mut read_back = vec![0; n];
-            unpack.run(&mut Cursor::new(&out), &mut read_back).unwrap();
-            let expected: Vec<i32> = symbols.iter().map(|s| rows + i32::from(*s)).collect();
-            prop_assert_eq!(&read_back, &expected);
+            let read_back = round_trip(&symbols, low, by_previous, lanes);
+            let expected: Vec<i32> = symbols.iter().map(|s| low + i32::from(*s)).collect();
+            prop_assert!(read_back == expected);
+        }
+    }
+
+    /// Rounds that are few or none, and symbols that are left after them.
+    #[test]
+    fn any_few_symbols_come_back_in_many_lanes() {
+        for n in 0..200 {
+            for by_previous in [false, true] {
+                let symbols: Vec<u8> = (0..n).map(|i| (i * i % 11 % 3) as u8).collect();
+                let read_back = round_trip(&symbols, 0, by_previous, many::LANES);
+                assert!(
+                    read_back
+                        .iter()
+                        .zip(&symbols)
+                        .all(|(x, s)| *x == i32::from(*s))
+                );
+                assert_eq!(read_back.len(), n);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::many::{EIGHT, LANES, Lanes};
+use super::many::{EIGHT, LANES, Lanes, NOTHING};
 use super::wide;
 
 const VECTORS: usize = LANES / EIGHT;
@@ -18,13 +18,72 @@ pub(super) fn decode(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) ->
         // SAFETY: the CPU has the features that `rounds` is compiled for, which is all that makes
         // the calls unsafe.
         unsafe {
-            match rows.is_empty() {
-                true => rounds::<false>(lanes, rows, symbols),
-                false => rounds::<true>(lanes, rows, symbols),
+            match (rows.is_empty(), lanes.shift) {
+                (true, _) => rounds::<ONE>(lanes, rows, symbols),
+                (false, NOTHING) => rounds::<BY_ROW>(lanes, rows, symbols),
+                (false, _) => rounds::<BY_SYMBOL>(lanes, rows, symbols),
             }
         }
     }
     able
+}
+
+/// All symbols have one table.
+const ONE: u8 = 0;
+/// Tables by the contexts of rows.
+const BY_ROW: u8 = 1;
+/// Tables by the contexts of rows and the symbol before.
+const BY_SYMBOL: u8 = 2;
+
+/// Contexts whose tables are looked up by shuffles.
+const FEW: usize = 64;
+
+/// Which tables few contexts take, sixteen to a vector, twice.
+struct Few {
+    tables: [__m256i; FEW / 16],
+    /// Vectors that hold any.
+    parts: usize,
+}
+
+impl Few {
+    #[target_feature(enable = "avx2")]
+    fn new(tables: &[u8]) -> Option<Self> {
+        let mut all = [0u8; FEW];
+        all.get_mut(..tables.len())?.copy_from_slice(tables);
+        let (parts, _) = all.as_chunks::<16>();
+        let mut few = [_mm256_setzero_si256(); FEW / 16];
+        for (to, part) in few.iter_mut().zip(parts) {
+            *to = _mm256_broadcastsi128_si256(bytemuck::cast(*part));
+        }
+        Some(Self {
+            tables: few,
+            parts: tables.len().div_ceil(16),
+        })
+    }
+
+    /// The tables of 32 contexts.
+    #[target_feature(enable = "avx2")]
+    fn get(&self, contexts: &[u16; LANES]) -> [u8; LANES] {
+        let [low, high]: [__m256i; 2] = bytemuck::cast(*contexts);
+        // Packs halves of both: the middle quarters change places after.
+        let packed = _mm256_packus_epi16(low, high);
+        let contexts = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+        bytemuck::cast(self.of_bytes(contexts))
+    }
+
+    /// The tables of contexts in bytes.
+    #[target_feature(enable = "avx2")]
+    fn of_bytes(&self, contexts: __m256i) -> __m256i {
+        let mut tables = _mm256_setzero_si256();
+        for (part, at) in self.tables.iter().zip(0..self.parts) {
+            // Those of this part are below 16 now; adding 0x70 leaves all others a top bit, which
+            // a shuffle makes zero of.
+            let index = _mm256_xor_si256(contexts, _mm256_set1_epi8((at * 16) as i8));
+            let index = _mm256_adds_epu8(index, _mm256_set1_epi8(0x70));
+            tables = _mm256_or_si256(tables, _mm256_shuffle_epi8(*part, index));
+        }
+        tables
+    }
 }
 
 /// Entries that are looked up eight at a time.
@@ -75,41 +134,64 @@ static PLACES: [u64; 256] = {
 };
 
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn rounds<const CONTEXTS: bool>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) {
+fn rounds<const CONTEXTS: u8>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) {
     let (Some(slots), Some(bases)) = (
         Table::new(&lanes.tables.slots),
-        Table::new(&lanes.bases.0),
+        Table::new(&lanes.bases.starts),
     ) else {
         return;
     };
+    let few = Few::new(&lanes.bases.tables);
     let mut states: [__m256i; VECTORS] = lanes.states.map(bytemuck::cast);
     let mut before: [__m256i; VECTORS] = lanes.before.map(bytemuck::cast);
     let log = _mm_cvtsi32_si128(lanes.tables.log as i32);
     let shift = _mm_cvtsi32_si128(lanes.shift as i32);
     let mask = _mm256_set1_epi32((1 << lanes.tables.log) - 1);
-    let only = _mm256_set1_epi32(lanes.bases.0[0] as i32);
+    let only = _mm256_set1_epi32(lanes.bases.starts[0] as i32);
     let mut taken = lanes.taken;
     let (rounds, _) = symbols.as_chunks_mut::<LANES>();
     let (row_rounds, _) = rows.as_chunks::<LANES>();
     'rounds: for (at, round) in rounds.iter_mut().enumerate() {
+        let mut numbers = [0; LANES];
+        if CONTEXTS == BY_ROW {
+            numbers = match &few {
+                Some(few) => few.get(&row_rounds[at]),
+                None => row_rounds[at].map(|row| lanes.bases.tables[usize::from(row)]),
+            };
+        }
         for (vector, group) in round.as_chunks_mut::<EIGHT>().0.iter_mut().enumerate() {
             // Where words are wanting, `finish` says so.
             let ahead = lanes.words.get(taken..).unwrap_or_default();
             let Some(ahead) = ahead.first_chunk::<EIGHT>() else {
                 break 'rounds;
             };
-            let base = if CONTEXTS {
-                let rows = row_rounds[at].as_chunks::<EIGHT>().0[vector];
-                let rows = _mm256_cvtepu16_epi32(bytemuck::cast(rows));
-                let before = _mm256_srl_epi32(before[vector], shift);
-                bases.get(_mm256_add_epi32(rows, before))
-            } else {
-                only
+            let base = match CONTEXTS {
+                ONE => only,
+                BY_ROW => {
+                    let numbers = numbers.as_chunks::<EIGHT>().0[vector];
+                    let numbers = _mm_cvtsi64_si128(i64::from_le_bytes(numbers));
+                    _mm256_sll_epi32(_mm256_cvtepu8_epi32(numbers), log)
+                }
+                _ => {
+                    let rows = row_rounds[at].as_chunks::<EIGHT>().0[vector];
+                    let rows = _mm256_cvtepu16_epi32(bytemuck::cast(rows));
+                    let before = _mm256_srl_epi32(before[vector], shift);
+                    let contexts = _mm256_add_epi32(rows, before);
+                    match &few {
+                        Some(few) => {
+                            let numbers = few.of_bytes(contexts);
+                            let numbers = _mm256_and_si256(numbers, _mm256_set1_epi32(0xff));
+                            _mm256_sll_epi32(numbers, log)
+                        }
+                        None => bases.get(contexts),
+                    }
+                }
             };
             let state = states[vector];
             let entry = slots.get(_mm256_add_epi32(base, _mm256_and_si256(state, mask)));
             let symbol = _mm256_and_si256(entry, _mm256_set1_epi32(0xff));
-            let frequency = _mm256_and_si256(_mm256_srli_epi32::<8>(entry), _mm256_set1_epi32(0xfff));
+            let frequency =
+                _mm256_and_si256(_mm256_srli_epi32::<8>(entry), _mm256_set1_epi32(0xfff));
             let frequency = _mm256_add_epi32(frequency, _mm256_set1_epi32(1));
             let next = _mm256_mullo_epi32(frequency, _mm256_srl_epi32(state, log));
             let next = _mm256_add_epi32(next, _mm256_srli_epi32::<20>(entry));

@@ -18,7 +18,7 @@ pub(super) const CREATED_BY: &str = "tolerant version";
 const MARKER: &str = "TOLERANT";
 
 /// The format version that this build writes. It reads all up to this.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// Where the block index lies.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -17,12 +17,12 @@ use tolerant::ErrorBound;
 use tolerant::codec::{PayloadKind, ValueRange};
 use tolerant::file::{Opened, ReaderBuilder, VirtualFile, Writer, WriterOptions};
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Rows of the golden tables, of their blocks and of their row groups.
-const ROWS: [usize; 3] = [700, 2600, 2600];
-const BLOCK_ROWS: [usize; 3] = [100, 1000, 1000];
-const ROW_GROUP_ROWS: [usize; 3] = [300, 2000, 2000];
+const ROWS: [usize; 4] = [700, 2600, 2600, 9000];
+const BLOCK_ROWS: [usize; 4] = [100, 1000, 1000, 8500];
+const ROW_GROUP_ROWS: [usize; 4] = [300, 2000, 2000, 8500];
 
 fn golden(version: u32, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/golden/v{version}.{name}"))
@@ -213,6 +213,27 @@ fn version_3_holds_what_is_new() {
     }
 }
 
+/// Its first blocks are of symbols that the encoder puts into many lanes: thousands of bytes of
+/// them, and more rows than runs need.
+#[test]
+fn version_4_holds_what_is_new() {
+    let path = golden(4, "parquet");
+    let Opened::Packed(layout) = ReaderBuilder::open(&path).unwrap().opened().clone() else {
+        panic!("the golden file is packed")
+    };
+    let column = |name: &str| {
+        let field = layout.index().schema.index_of(name).unwrap();
+        let mut columns = layout.index().packed();
+        columns.find(|(i, _)| *i == field).unwrap().1.clone()
+    };
+    for name in ["scatter", "spread", "chain"] {
+        let block = column(name).blocks().next().unwrap().clone();
+        assert_eq!(block.kind, PayloadKind::Grid32, "{name}");
+        assert!(block.payload_len > 2000, "{name}: {}", block.payload_len);
+    }
+    assert_eq!(column("spread").references[0].len(), 1);
+}
+
 #[test]
 #[ignore = "writes the golden files of a new format version: see the module's documentation"]
 fn write_golden_files() {
@@ -233,6 +254,7 @@ fn write_golden_files() {
         .with_column_bound("noisy", "psnr:40".parse().unwrap())
         .with_column_bound("robust", "rel:1e-2@p1..p99".parse().unwrap())
         .with_column_bound("loose", "rel:0.1".parse().unwrap())
+        .with_column_bound("chain", "rel:0.01".parse().unwrap())
         .with_block_rows(BLOCK_ROWS[VERSION as usize - 1])
         .with_row_group_rows(ROW_GROUP_ROWS[VERSION as usize - 1]);
     let path = golden(VERSION, "parquet");
@@ -267,7 +289,20 @@ fn table() -> RecordBatch {
     let floats = |f: &dyn Fn(usize) -> Option<f64>| {
         Arc::new((0..ROWS).map(f).collect::<Float64Array>()) as ArrayRef
     };
+    // The logistic map, disturbed: a value tells of the next, but not of the difference to it.
+    let chain: Vec<f64> = (0..ROWS)
+        .scan(0.3, |x: &mut f64, i| {
+            *x = (3.9 * *x * (1.0 - *x) + scattered(i) / 1e5).min(1.0);
+            Some(*x)
+        })
+        .collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
+        ("chain", floats(&|i| Some(chain[i]))),
+        // How much it varies is what another column tells.
+        (
+            "spread",
+            floats(&|i| Some(scattered(i + ROWS) * if scattered(i) > 500.0 { 1.0 } else { 0.02 })),
+        ),
         ("wave", floats(&|i| Some(wave(i)))),
         ("declared", floats(&|i| (i % 5 != 0).then(|| wave(i)))),
         ("absolute", floats(&|i| Some(wave(i) * 100.0))),
