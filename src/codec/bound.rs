@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{CodecError, Float, Percentile, log_grid};
+use super::{CodecError, Float, Percentile, log_grid, wide};
 
 /// The largest distance allowed between values and their reconstructions.
 ///
@@ -219,11 +219,16 @@ impl ValueRange {
         const LANES: usize = 8;
         let mut lanes = [Self::EMPTY; LANES];
         let (groups, rest) = values.as_chunks::<LANES>();
-        for group in groups {
-            for lane in 0..LANES {
-                lanes[lane].add(group[lane].to_f64());
-            }
-        }
+        wide::run(
+            #[inline(always)]
+            || {
+                for group in groups {
+                    for lane in 0..LANES {
+                        lanes[lane].add(group[lane].to_f64());
+                    }
+                }
+            },
+        );
         let rest = Self::of(rest.iter().map(|x| x.to_f64()));
         lanes.iter().fold(rest, |all, lane| all.union(lane))
     }

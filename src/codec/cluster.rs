@@ -8,9 +8,10 @@ use super::estimate::log2;
 /// Clusters at most.
 pub(super) const MAX_CLUSTERS: usize = 64;
 
-/// Bits to describe a table: for each symbol that occurs, and for the table itself.
-const SYMBOL_BITS: f32 = 4.0;
-const TABLE_BITS: f32 = 6.0;
+/// What a table costs: for each symbol that occurs, and for the table itself, in bits. The description
+/// takes 4 to 6 a symbol; the rest is for the time that reading it takes.
+const SYMBOL_BITS: f32 = 10.0;
+const TABLE_BITS: f32 = 24.0;
 /// Bits to say which table a context takes, if not the one that the context before takes.
 const CONTEXT_BITS: f32 = 4.0;
 

@@ -258,7 +258,7 @@ impl<'t> Decoder<'t> {
         self.lanes.decode(rows, symbols);
     }
 
-    /// Decodes the rounds of all runs.
+    /// Decodes the rounds of all runs; `rows` may be empty where all rows have the same context.
     pub(super) fn in_runs(&mut self, rows: &[u16], symbols: &mut [u8]) {
         /// Rounds that are sorted into runs at a time.
         const TILE: usize = 32;
@@ -266,10 +266,9 @@ impl<'t> Decoder<'t> {
         let (rounds, run) = (self.in_rounds() / LANES, self.places.rounds);
         for start in (0..rounds).step_by(TILE) {
             let count = TILE.min(rounds - start);
-            for lane in 0..LANES {
-                let rows = &rows[lane * run + start..][..count];
+            for (lane, rows) in rows.chunks(run).take(LANES).enumerate() {
                 let (tile_rows, _) = tile_rows.as_chunks_mut::<LANES>();
-                for (to, row) in tile_rows.iter_mut().zip(rows) {
+                for (to, row) in tile_rows.iter_mut().zip(&rows[start..][..count]) {
                     to[lane] = *row;
                 }
             }
@@ -283,8 +282,8 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// Decodes the tail, and checks that all ends where it should. `rows` and `symbols` are those
-    /// from the `first` on, of which the tail has some.
+    /// Decodes the tail, and checks that all ends where it should. `rows`, if they differ, and
+    /// `symbols` are those from the `first` on, of which the tail has some.
     pub(super) fn finish(
         self,
         first: usize,
@@ -305,9 +304,8 @@ impl<'t> Decoder<'t> {
                 .before(index)
                 .and_then(|at| at.checked_sub(first));
             let before = before.map_or(0, |at| u32::from(symbols[at]) >> lanes.shift);
-            let base = lanes
-                .bases
-                .of(usize::from(rows[index - first]) + before as usize);
+            let row = rows.get(index - first).copied().unwrap_or(0);
+            let base = lanes.bases.of(usize::from(row) + before as usize);
             let (symbol, low) = lanes.tables.step(&mut state, base, word);
             symbols[index - first] = symbol;
             if low {

@@ -52,7 +52,11 @@ impl Unpack<'_> {
         // Runs are decoded side by side, so that the first integers are known last.
         let first = previous.map_or(decoder.in_rounds(), |_| 0);
         let times = self.context.by_previous(self.alphabet.symbols()) as u16;
-        let (mut rows, mut symbols) = (vec![0u16; n - first], vec![0u8; n - first]);
+        let mut symbols = vec![0u8; n - first];
+        let mut rows = match self.context.buckets.is_empty() {
+            true => Vec::new(),
+            false => vec![0u16; n - first],
+        };
         wide::run(
             #[inline(always)]
             || {
@@ -83,10 +87,17 @@ impl Unpack<'_> {
         match self.context.previous {
             None => {
                 let (n, only) = (integers.n, self.bases.of(0));
-                self.pieces(0..n, integers, |rows, symbols| match rows {
-                    [] => decoder.interleaved(symbols, &[(); PIECE][..symbols.len()], |()| only),
-                    rows => decoder.interleaved(symbols, rows, |row| self.bases.of(row.into())),
-                });
+                self.pieces(
+                    0..n,
+                    integers,
+                    #[inline(always)]
+                    |rows, symbols| match rows {
+                        [] => {
+                            decoder.interleaved(symbols, &[(); PIECE][..symbols.len()], |()| only)
+                        }
+                        rows => decoder.interleaved(symbols, rows, |row| self.bases.of(row.into())),
+                    },
+                );
             }
             Some(shift) => self.in_runs(&mut decoder, shift, integers),
         }
