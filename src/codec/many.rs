@@ -396,7 +396,7 @@ mod tests {
             rounds in 0usize..40,
         ) {
             let symbols = 20;
-            let by_previous = if shift == NOTHING { 1 } else { (symbols - 1 >> shift) + 1 };
+            let by_previous = if shift == NOTHING { 1 } else { ((symbols - 1) >> shift) + 1 };
             let of_context: Vec<u8> =
                 (0..contexts * by_previous).map(|i| (i * 5 % 11) as u8).collect();
             let tables = DecodeTables::new(&tables(11, symbols, log), log).unwrap();
