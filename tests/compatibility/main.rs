@@ -227,7 +227,7 @@ fn version_4_holds_what_is_new() {
         columns.find(|(i, _)| *i == field).unwrap().1.clone()
     };
     for name in ["scatter", "spread", "chain"] {
-        let block = column(name).blocks().next().unwrap().clone();
+        let block = *column(name).blocks().next().unwrap();
         assert_eq!(block.kind, PayloadKind::Grid32, "{name}");
         assert!(block.payload_len > 2000, "{name}: {}", block.payload_len);
     }
