@@ -114,8 +114,6 @@ pub(super) fn log2(count: usize) -> f32 {
 #[derive(Default)]
 pub(super) struct Cost {
     cells: Vec<u16>,
-    /// Of every other row, where cells are few: counting into one cell again and again waits for it.
-    others: Vec<u16>,
     rows: Vec<u16>,
 }
 
@@ -148,21 +146,18 @@ impl Cost {
         if contexts > MAX_CONTEXTS || contexts * size > CELLS_A_ROW * symbols.symbols.len() {
             return f32::INFINITY;
         }
-        for cells in [&mut self.cells, &mut self.others] {
-            cells.clear();
-            cells.resize(contexts * size, 0);
-        }
+        self.cells.clear();
+        self.cells.resize(contexts * size, 0);
         self.count(symbols, context, references);
         let rising_to = &RISING[..];
         // What an adaptive coder pays depends on the counts alone, not on the symbols' order.
         let mut bits = f64::from(symbols.extra);
-        for (cells, others) in self.cells.chunks(size).zip(self.others.chunks(size)) {
+        for cells in self.cells.chunks(size) {
             let mut total = 0;
             let mut rising = 0.0;
-            let counts = cells.iter().zip(others).map(|(count, other)| count + other);
-            for count in counts.filter(|count| *count > 0) {
-                rising += rising_to[usize::from(count)];
-                total += count;
+            for count in cells.iter().filter(|count| **count > 0) {
+                rising += rising_to[usize::from(*count)];
+                total += *count;
             }
             bits += log_rising(PRIOR * size as f32, total) - f64::from(rising);
         }
@@ -175,8 +170,7 @@ impl Cost {
         let n = symbols.symbols.len();
         let times = context.by_previous(size) as u16;
         self.rows.resize(n, 0);
-        let rows = &mut self.rows[..n];
-        let mut cells = (&mut self.cells[..], &mut self.others[..]);
+        let (rows, cells) = (&mut self.rows[..n], &mut self.cells);
         wide::run(
             #[inline(always)]
             || context.fill(references, 0, times, rows),
@@ -188,8 +182,7 @@ impl Cost {
                 context_of += usize::from(before >> shift);
                 before = *symbol;
             }
-            cells.0[context_of * size + usize::from(*symbol)] += 1;
-            cells = (cells.1, cells.0);
+            cells[context_of * size + usize::from(*symbol)] += 1;
         }
     }
 }

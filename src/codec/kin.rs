@@ -96,16 +96,8 @@ pub(super) fn pairs(columns: &[Option<Kin<'_>>]) -> Vec<Pair> {
 /// Mutual information of two columns' levels, bits a row, less what chance would show (Miller,
 /// 1955).
 fn shared_bits(a: &[u8], b: &[u8], logs: &[f32]) -> f32 {
-    // Two halves: counting into one cell again and again waits for it.
-    let mut halves = [[0u16; LEVELS * LEVELS]; 2];
-    for (a, b) in a.as_chunks::<2>().0.iter().zip(b.as_chunks::<2>().0) {
-        for (half, (a, b)) in halves.iter_mut().zip(a.iter().zip(b)) {
-            half[usize::from(*a & 15) * LEVELS + usize::from(*b & 15)] += 1;
-        }
-    }
-    let [mut joint, other] = halves;
-    joint.iter_mut().zip(other).for_each(|(x, y)| *x += y);
-    if let ([a], [b]) = (a.as_chunks::<2>().1, b.as_chunks::<2>().1) {
+    let mut joint = [0u16; LEVELS * LEVELS];
+    for (a, b) in a.iter().zip(b) {
         joint[usize::from(*a & 15) * LEVELS + usize::from(*b & 15)] += 1;
     }
     let (mut of_a, mut of_b) = ([0u16; LEVELS], [0u16; LEVELS]);

@@ -5,7 +5,6 @@
 
 use super::context::ABSENT;
 use super::transform::{Linear, MAX_TERMS, WEIGHT_BITS};
-use super::wide;
 
 /// Rows that a fit looks at, at most.
 const ROWS: usize = 2048;
@@ -96,40 +95,21 @@ struct Gram {
 impl Gram {
     /// Over `columns`; rows have weight 1 where there are no `weights`.
     fn of(rows: &[Row], columns: &[usize], weights: &[f64]) -> Self {
-        let (mut products, mut with_target) =
-            ([[0.0; MAX_COLUMNS]; MAX_COLUMNS], [0.0; MAX_COLUMNS]);
-        let mut of_target = 0.0;
-        wide::run(
-            #[inline(always)]
-            || {
-                for (i, row) in rows.iter().enumerate() {
-                    let weight = weights.get(i).copied().unwrap_or(1.0);
-                    of_target += weight * row.target * row.target;
-                    // One after another, so that sums of products vectorize.
-                    let mut values = [0.0; MAX_COLUMNS];
-                    for (value, column) in values.iter_mut().zip(columns) {
-                        *value = row.values[*column];
-                    }
-                    for at in 0..columns.len().min(MAX_COLUMNS) {
-                        let x = weight * values[at];
-                        with_target[at] += x * row.target;
-                        for (product, y) in products[at][..=at].iter_mut().zip(&values) {
-                            *product += x * y;
-                        }
-                    }
-                }
-            },
-        );
         let mut gram = Self {
             products: [[0.0; MAX_COLUMNS]; MAX_COLUMNS],
             with_target: [0.0; MAX_COLUMNS],
-            of_target,
+            of_target: 0.0,
         };
-        for (at, a) in columns.iter().enumerate() {
-            gram.with_target[*a] = with_target[at];
-            for (b, product) in columns[..=at].iter().zip(&products[at]) {
-                gram.products[*a][*b] = *product;
-                gram.products[*b][*a] = *product;
+        for (i, row) in rows.iter().enumerate() {
+            let weight = weights.get(i).copied().unwrap_or(1.0);
+            gram.of_target += weight * row.target * row.target;
+            for (at, a) in columns.iter().enumerate() {
+                let x = weight * row.values[*a];
+                gram.with_target[*a] += x * row.target;
+                for b in &columns[..=at] {
+                    gram.products[*a][*b] += x * row.values[*b];
+                    gram.products[*b][*a] = gram.products[*a][*b];
+                }
             }
         }
         gram
