@@ -29,7 +29,7 @@ const CODER_MODEL: u8 = 3;
 const CODER_SPARSE: u8 = 4;
 
 /// What decodes in a third of the time may take so many times the bits.
-const FRAME_WORTH: f32 = 1.3;
+const FRAME_WORTH: f32 = 1.45;
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
 /// What takes so small a part of the bits without context, pco does not reach.

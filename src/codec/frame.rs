@@ -154,27 +154,27 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
 #[inline(always)]
 fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
     let mask = field_mask(width);
-    // A row may reach into the word behind the last.
-    let mut words = [0u32; GROUP + 2 * LANES];
-    for (word, bytes) in words.iter_mut().zip(from) {
-        *word = u32::from_le_bytes(*bytes);
-    }
-    let (mut ahead, _) = words.as_chunks::<LANES>();
+    let (mut ahead, _) = from.as_chunks::<LANES>();
     let (rows, rest) = group.as_chunks_mut::<LANES>();
     let mut last = [0; LANES];
     let mut shift = 0;
     // From word to word: a loop over rows would be vectorized across them.
     for to in rows.iter_mut().chain([&mut last]) {
-        let [first, second, ..] = *ahead else { break };
+        // The last row reaches into no word behind the last; rows of no bits have no word.
+        let (first, second) = match *ahead {
+            [first, second, ..] => (first, second),
+            [first] => (first, [[0; 4]; LANES]),
+            [] => Default::default(),
+        };
         let beyond = field_mask((shift + width).saturating_sub(32));
         // Masked apart, for a shift of 64 bits is not vectorized; and by arrays, which alias nothing.
         let lower = first.map(
             #[inline(always)]
-            |word| (word >> shift) & mask,
+            |word| (u32::from_le_bytes(word) >> shift) & mask,
         );
         let upper = second.map(
             #[inline(always)]
-            |word| (word & beyond) << ((32 - shift) % 32),
+            |word| (u32::from_le_bytes(word) & beyond) << ((32 - shift) % 32),
         );
         *to = std::array::from_fn(
             #[inline(always)]
@@ -183,7 +183,7 @@ fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
         shift += width;
         if shift >= 32 {
             shift -= 32;
-            ahead = &ahead[1..];
+            ahead = ahead.get(1..).unwrap_or_default();
         }
     }
     rest.copy_from_slice(&last[..rest.len()]);

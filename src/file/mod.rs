@@ -9,6 +9,7 @@ mod bound_codec;
 mod cache;
 mod check;
 mod column;
+mod direct;
 mod error;
 mod footer;
 mod index;
@@ -45,6 +46,8 @@ mod source;
 mod statistics;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_direct;
 #[cfg(test)]
 mod tests_exact;
 #[cfg(test)]

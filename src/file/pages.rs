@@ -89,7 +89,7 @@ impl<'a> PageDecoder<'a> {
     }
 
     /// Decodes a page, appending the body of its virtual page.
-    fn decode(&mut self, unit: usize, body: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn decode(&mut self, unit: usize, body: &mut Vec<u8>) -> Result<()> {
         self.try_decode(unit, body)
             .map_err(|error| self.at(unit, error))
     }

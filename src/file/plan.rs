@@ -18,7 +18,7 @@ use super::pages::PageDecoder;
 const FIRST_CAPACITY: usize = 64 << 20;
 
 /// What a read of virtual ranges needs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     /// For each range asked for, the pieces that make it up.
     ranges: Vec<(u64, Vec<Piece>)>,
@@ -37,6 +37,17 @@ impl Plan {
     /// The physical ranges to fetch.
     pub fn fetches(&self) -> &[Range<u64>] {
         &self.fetches
+    }
+
+    fn check(&self, fetched: &[Bytes]) -> Result<()> {
+        let mut both = self.fetches.iter().zip(fetched);
+        let complete = self.fetches.len() == fetched.len()
+            && both.all(|(range, bytes)| range.end - range.start == bytes.len() as u64);
+        if complete {
+            Ok(())
+        } else {
+            Err(FileError::corrupt("the file is shorter than it was"))
+        }
     }
 
     /// The rows of all virtual pages that are decoded.
@@ -86,12 +97,7 @@ impl Layout {
 
     /// As [`plan`](Self::plan), for a reader that keeps what it decoded in `cache`.
     pub(super) fn plan_with(&self, ranges: &[Range<u64>], cache: &IntegerCache) -> Result<Plan> {
-        let mut plan = Plan {
-            ranges: Vec::with_capacity(ranges.len()),
-            fetches: Vec::new(),
-            pages: HashMap::new(),
-            known: HashMap::new(),
-        };
+        let mut plan = Plan::default();
         for range in ranges {
             let beyond = range.end > self.pages_end && range.end > self.len()?;
             if range.start > range.end || beyond {
@@ -103,6 +109,15 @@ impl Layout {
             plan.ranges.push((range.end - range.start, pieces));
         }
         Ok(plan)
+    }
+
+    /// Plans to decode whole virtual pages.
+    pub(super) fn plan_pages(&self, units: &[usize], cache: &IntegerCache) -> Plan {
+        let mut plan = Plan::default();
+        for unit in units {
+            self.add_page(*unit, &mut plan, cache);
+        }
+        plan
     }
 
     /// Adds a virtual page to what is fetched, and all that it refers to and `cache` lacks.
@@ -221,15 +236,7 @@ impl Layout {
         fetched: &[Bytes],
         cache: &IntegerCache,
     ) -> Result<Vec<Bytes>> {
-        let complete = plan.fetches.len() == fetched.len()
-            && plan
-                .fetches
-                .iter()
-                .zip(fetched)
-                .all(|(range, bytes)| range.end - range.start == bytes.len() as u64);
-        if !complete {
-            return Err(FileError::corrupt("the file is shorter than it was"));
-        }
+        plan.check(fetched)?;
         let mut decoder = PageDecoder::new(self, plan, fetched, cache);
         plan.ranges
             .iter()
@@ -251,6 +258,26 @@ impl Layout {
                 }
             })
             .collect()
+    }
+
+    /// The bodies of virtual pages that [`plan_pages`](Self::plan_pages) planned for.
+    pub(super) fn decode_pages(
+        &self,
+        plan: &Plan,
+        units: &[usize],
+        fetched: &[Bytes],
+        cache: &IntegerCache,
+    ) -> Result<Vec<Vec<u8>>> {
+        plan.check(fetched)?;
+        let mut decoder = PageDecoder::new(self, plan, fetched, cache);
+        let bodies = units.iter().map(|unit| {
+            let range = &self.units[*unit].range;
+            let len = usize::try_from(range.end - range.start).unwrap_or(0);
+            let mut body = Vec::with_capacity(len.min(FIRST_CAPACITY));
+            decoder.decode(*unit, &mut body)?;
+            Ok(body)
+        });
+        bodies.collect()
     }
 
     fn is_virtual(&self, piece: &Piece) -> bool {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions, RecordBatchReader};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::direct::{self, DirectColumns};
 use super::error::{FileError, Result};
 use super::open::Opened;
 use super::portable;
@@ -196,7 +197,27 @@ impl ReaderBuilder {
             .unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&columns)?);
         let batch_size = self.batch_size.unwrap_or_else(|| batch_rows(&schema));
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), columns);
+        let rows = self.rows.unwrap_or(0..u64::MAX);
+        let (direct, others): (Vec<usize>, Vec<usize>) =
+            columns.iter().partition(|column| match &self.opened {
+                Opened::Packed(layout) => direct::is_direct(layout, **column),
+                Opened::Ordinary(_) => false,
+            });
+        let is_direct = columns
+            .iter()
+            .map(|column| direct.binary_search(column).is_ok())
+            .collect();
+        let direct = match &self.source {
+            AnySource::Virtual(file) if !direct.is_empty() => {
+                let all = || (0..count).collect();
+                let row_groups = self.row_groups.clone().unwrap_or_else(all);
+                let file = file.clone();
+                let rows = rows.clone();
+                Some(DirectColumns::new(file, &direct, &row_groups, rows))
+            }
+            _ => None,
+        };
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), others.iter().copied());
         let mut builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.source, self.metadata)
                 .with_projection(mask)
@@ -204,14 +225,23 @@ impl ReaderBuilder {
         if let Some(row_groups) = self.row_groups {
             builder = builder.with_row_groups(row_groups);
         }
-        if let Some(rows) = self.rows {
+        if rows != (0..u64::MAX) {
             let skipped = usize::try_from(rows.start).unwrap_or(usize::MAX);
             builder = builder.with_offset(skipped).with_limit(
                 usize::try_from(rows.end.saturating_sub(rows.start)).unwrap_or(usize::MAX),
             );
         }
+        let parquet = match (&direct, others.as_slice()) {
+            (Some(_), []) => None,
+            _ => Some(unpanicked(|| Ok(builder.build()?))?),
+        };
         Ok(Reader {
-            inner: Some(unpanicked(|| Ok(builder.build()?))?),
+            inner: Some(Columns {
+                parquet,
+                direct,
+                is_direct,
+                batch_size,
+            }),
             schema,
         })
     }
@@ -227,8 +257,55 @@ fn unpanicked<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Record batches of a packed or an ordinary Parquet file, in the schema that was written.
 pub struct Reader {
     /// None after an error.
-    inner: Option<ParquetRecordBatchReader>,
+    inner: Option<Columns>,
     schema: SchemaRef,
+}
+
+/// The columns of a reader: those that parquet-rs reads, and those taken directly.
+struct Columns {
+    /// None where it would have nothing to read.
+    parquet: Option<ParquetRecordBatchReader>,
+    direct: Option<DirectColumns>,
+    /// For each column of the schema.
+    is_direct: Vec<bool>,
+    batch_size: usize,
+}
+
+impl Columns {
+    /// The next rows of all columns, and how many they are; None after the last.
+    fn next(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        let batch = match &mut self.parquet {
+            Some(parquet) => parquet.next().transpose()?,
+            None => None,
+        };
+        let ahead = self.direct.as_ref().map_or(0, DirectColumns::remaining);
+        let rows = match (&batch, &self.parquet) {
+            (Some(batch), _) => batch.num_rows(),
+            (None, None) => {
+                usize::try_from(ahead).map_or(self.batch_size, |n| n.min(self.batch_size))
+            }
+            (None, Some(_)) if ahead > 0 => {
+                return Err(FileError::corrupt("columns of different lengths"));
+            }
+            (None, Some(_)) => 0,
+        };
+        if rows == 0 {
+            return Ok(None);
+        }
+        let taken = match &mut self.direct {
+            Some(direct) => direct.take(rows)?,
+            None => Vec::new(),
+        };
+        let mut taken = taken.into_iter();
+        let mut read = batch.iter().flat_map(RecordBatch::columns).cloned();
+        let columns = self.is_direct.iter().map(|is_direct| match is_direct {
+            true => taken.next(),
+            false => read.next(),
+        });
+        let columns: Option<Vec<ArrayRef>> = columns.collect();
+        let columns = columns.ok_or_else(|| FileError::corrupt("a column is missing"))?;
+        Ok(Some((columns, rows)))
+    }
 }
 
 impl Iterator for Reader {
@@ -237,12 +314,11 @@ impl Iterator for Reader {
     fn next(&mut self) -> Option<Self::Item> {
         let inner = self.inner.as_mut()?;
         let batch = unpanicked(|| {
-            let Some(batch) = inner.next().transpose()? else {
+            let Some((columns, rows)) = inner.next()? else {
                 return Ok(None);
             };
             // The virtual file says REQUIRED where a column holds no null; the user may not have.
-            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            let columns = batch.columns().to_vec();
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
             let schema = Arc::clone(&self.schema);
             let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
             Ok(Some(batch))

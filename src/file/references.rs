@@ -40,6 +40,18 @@ impl Layout {
         references.map(|column| first[*column] + block).collect()
     }
 
+    /// The unit of a block of a packed column.
+    pub(super) fn unit_of(&self, row_group: usize, column: usize, block: usize) -> Option<usize> {
+        let first = *self.references.first_units.get(row_group)?.get(column)?;
+        let unit = first.checked_add(block)?;
+        match &self.units.get(unit)?.kind {
+            UnitKind::Virtual(page) if (page.row_group, page.column) == (row_group, column) => {
+                Some(unit)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether payloads of other columns refer to the column of `page`.
     pub(super) fn is_referenced(&self, page: &VirtualPage) -> bool {
         self.references.referenced[page.row_group]

@@ -104,6 +104,19 @@ impl VirtualFile {
     }
 }
 
+impl VirtualFile {
+    /// The bytes of the values of whole virtual pages, by unit; of pages without nulls.
+    pub(super) fn read_pages(&self, units: &[usize]) -> Result<Vec<Vec<u8>>> {
+        let plan = self.layout.plan_pages(units, &self.cache);
+        let fetched = self
+            .source
+            .read_ranges(plan.fetches())
+            .map_err(FileError::io("reading"))?;
+        self.layout
+            .decode_pages(&plan, units, &fetched, &self.cache)
+    }
+}
+
 /// Reads the tail of a file, as much of it as it takes.
 pub(super) fn open_source(source: &dyn ReadAt) -> Result<Opened> {
     let len = source.len().map_err(FileError::io("reading"))?;
