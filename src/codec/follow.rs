@@ -31,11 +31,11 @@ enum Predictor {
     Strides(usize),
 }
 
-/// What is tried.
-const PREDICTORS: [Predictor; 7] = [
-    Predictor::Hold,
-    Predictor::Runs,
-    Predictor::Strides(usize::MAX),
+/// What is tried first.
+const FIRST: [Predictor; 2] = [Predictor::Runs, Predictor::Strides(usize::MAX)];
+/// What is tried where the one that is like it is good.
+const LIKE_RUNS: &[Predictor] = &[Predictor::Hold];
+const LIKE_STRIDES: &[Predictor] = &[
     Predictor::Strides(16),
     Predictor::Strides(64),
     Predictor::Strides(128),
@@ -49,14 +49,20 @@ pub struct Follow {
     grid: Grid,
 }
 
-/// What is tried first: where these are far from good enough, so are the others.
-const FIRST: [Predictor; 2] = [Predictor::Runs, Predictor::Strides(usize::MAX)];
+/// Where those tried first take so many times what the nearest points do, the others are not good
+/// enough either.
 const FIRST_WORTH: f32 = 1.1;
-/// How many of the best are tried on all that is looked at.
+/// What the best may take of a part.
+const PART_WORTH: f32 = 0.9;
+/// Nor are those that are like the one of the two that takes so many times what the other does.
+const LIKE_WORTH: f32 = 1.3;
+/// How many of the best are tried on all that is looked at, if they are so close.
 const FINALISTS: usize = 2;
+const CLOSE_WORTH: f32 = 1.1;
 
-/// Runs of values looked at, spread over all, and their length.
+/// Runs of values looked at, spread over all, and their length, at first and later.
 const RUNS: usize = 4;
+const GLANCE: usize = 512;
 const RUN: usize = 8192;
 const LEAST_VALUES: usize = 256;
 /// What following must take, of what the nearest points of the grid take: these can be predicted
@@ -68,16 +74,17 @@ impl Follow {
     /// nearest points of `grid`.
     pub fn of<F: Float>(values: &[F], bound: f64, grid: Grid) -> Option<Self> {
         let fine = fine(values, grid)?;
-        let runs = runs(values);
-        let mut cost = Cost::default();
-        let nearest: Vec<Vec<i32>> = runs
-            .iter()
-            .map(|run| super::integers::quantize_all::<F, i32>(run, bound, grid).quanta)
-            .collect();
-        let alone = Plan::alone(Some(&nearest.concat()), Effort::Balanced);
+        let runs = runs(values, RUN);
+        // Most columns are no series, which little of them tells.
+        let glance = self::runs(values, GLANCE);
+        if glance.len() > 1 && !nearest(&glance, bound, grid).1.is_ordered() {
+            return None;
+        }
+        let (nearest, alone) = nearest(&runs, bound, grid);
         if !alone.is_ordered() {
             return None;
         }
+        let mut cost = Cost::default();
         let nearest: Vec<f32> = nearest
             .iter()
             .map(|run| coding::estimated_bits(run, &alone, &mut cost))
@@ -93,20 +100,17 @@ impl Follow {
             });
             bits.sum()
         };
-        // Few tries tell whether more are worth their time.
-        let first = 0..runs.len().div_ceil(4);
-        let promising = FIRST_WORTH * nearest[first.clone()].iter().sum::<f32>();
-        if FIRST
-            .iter()
-            .all(|predictor| bits(*predictor, first.clone()) > promising)
-        {
-            return None;
-        }
-        let mut ranked = PREDICTORS.map(|predictor| (bits(predictor, first.clone()), predictor));
-        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (followed, predictor) = ranked[..FINALISTS]
-            .iter()
-            .map(|(_, predictor)| (bits(*predictor, 0..runs.len()), *predictor))
+        let first = runs.len().div_ceil(4);
+        let ranked = ranked(
+            |predictor| bits(predictor, 0..first),
+            nearest[..first].iter().sum(),
+        );
+        let enough = CLOSE_WORTH * ranked.first()?.0;
+        let (followed, predictor) = ranked
+            .into_iter()
+            .take(FINALISTS)
+            .filter(|(least, _)| *least <= enough)
+            .map(|(least, predictor)| (least + bits(predictor, first..runs.len()), predictor))
             .min_by(|a, b| a.0.total_cmp(&b.0))?;
         (followed < WORTH * nearest.iter().sum::<f32>()).then_some(Self {
             predictor,
@@ -146,6 +150,41 @@ impl Follow {
     }
 }
 
+/// What is worth trying on all that is looked at, the best first, by the `bits` that it takes of a
+/// part, of which the nearest points take `nearest`.
+fn ranked(mut bits: impl FnMut(Predictor) -> f32, nearest: f32) -> Vec<(f32, Predictor)> {
+    let mut ranked: Vec<(f32, Predictor)> = FIRST
+        .into_iter()
+        .map(|predictor| (bits(predictor), predictor))
+        .collect();
+    let (by_runs, by_strides) = (ranked[0].0, ranked[1].0);
+    if by_runs.min(by_strides) > FIRST_WORTH * nearest {
+        return Vec::new();
+    }
+    let mut consider = |predictors: &[Predictor]| {
+        ranked.extend(predictors.iter().map(|one| (bits(*one), *one)));
+    };
+    if by_runs <= LIKE_WORTH * by_strides {
+        consider(LIKE_RUNS);
+    }
+    if by_strides <= LIKE_WORTH * by_runs {
+        consider(LIKE_STRIDES);
+    }
+    ranked.retain(|(bits, _)| *bits <= PART_WORTH * nearest);
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    ranked
+}
+
+/// The nearest points of runs, and the plan that codes them best.
+fn nearest<F: Float>(runs: &[&[F]], bound: f64, grid: Grid) -> (Vec<Vec<i32>>, Plan) {
+    let nearest: Vec<Vec<i32>> = runs
+        .iter()
+        .map(|run| super::integers::quantize_all::<F, i32>(run, bound, grid).quanta)
+        .collect();
+    let plan = Plan::alone(Some(&nearest.concat()), Effort::Balanced);
+    (nearest, plan)
+}
+
 /// The finer grid, if `values` are enough for a series and lie on it.
 fn fine<F: Float>(values: &[F], grid: Grid) -> Option<Grid> {
     let fine = Grid::at_zero(grid.step / f64::from(FINE));
@@ -161,19 +200,20 @@ pub(super) fn all<F: Float>(values: &[F], grid: Grid) -> Vec<Follow> {
     let follow = |predictor, grid| Follow { predictor, grid };
     let grid = fine(values, grid);
     grid.map_or_else(Vec::new, |grid| {
-        PREDICTORS.map(|predictor| follow(predictor, grid)).to_vec()
+        let predictors = FIRST.iter().chain(LIKE_RUNS).chain(LIKE_STRIDES);
+        predictors.map(|one| follow(*one, grid)).collect()
     })
 }
 
-/// What is looked at of the values.
-fn runs<F>(values: &[F]) -> Vec<&[F]> {
-    if values.len() <= RUNS * RUN {
+/// Runs of `length` of the values, or all of them where they are few.
+fn runs<F>(values: &[F], length: usize) -> Vec<&[F]> {
+    if values.len() <= RUNS * length {
         return vec![values];
     }
     (0..RUNS)
         .map(|i| {
-            let start = (values.len() - RUN) * i / (RUNS - 1);
-            &values[start..start + RUN]
+            let start = (values.len() - length) * i / (RUNS - 1);
+            &values[start..start + length]
         })
         .collect()
 }

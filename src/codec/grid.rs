@@ -2,7 +2,9 @@
 
 use half::f16;
 
+use super::bound::ValueRange;
 use super::element::{Element, ElementType, Float};
+use super::estimate::log2;
 use super::quantize::{self, Grid, PHASES};
 
 /// Values looked at, at most.
@@ -64,14 +66,11 @@ impl Grid {
 
 /// The largest finite magnitude.
 fn largest<F: Float>(values: &[F]) -> f64 {
-    values.iter().fold(0.0, |max, x| {
-        let magnitude = x.to_f64().abs();
-        if magnitude > max && magnitude < f64::INFINITY {
-            magnitude
-        } else {
-            max
-        }
-    })
+    let range = ValueRange::of_slice(values);
+    match range.is_empty() {
+        true => 0.0,
+        false => range.min.abs().max(range.max.abs()),
+    }
 }
 
 /// The phase that leaves the least entropy in a sample; zero where zeros are frequent, so that
@@ -104,13 +103,10 @@ fn phase<F: Float>(values: &[F], step: f64) -> u8 {
             // From 0 on: see above.
             counts[((level - offset) as usize).min(MAX_LEVELS - 1)] += 1;
         }
-        let n = sample.len() as f64;
-        counts
+        let told = counts
             .iter()
-            .filter(|count| **count > 0)
-            .map(|count| f64::from(*count) / n)
-            .map(|p| -p * p.log2())
-            .sum()
+            .map(|count| f64::from(*count) * f64::from(log2(*count as usize)));
+        f64::from(log2(sample.len())) - told.sum::<f64>() / sample.len().max(1) as f64
     };
     let at_zero = entropy(0);
     let (phase, least) = (1..PHASES).fold((0, at_zero), |best, phase| {

@@ -7,7 +7,7 @@ use super::graph::Graph;
 
 /// Levels of the coarse residuals, and rows of them.
 const LEVELS: usize = 16;
-const COARSE_ROWS: usize = 1024;
+const COARSE_ROWS: usize = 512;
 
 /// Symbols as levels of about equal counts.
 pub(super) fn coarse(symbols: &Symbols) -> Vec<u8> {

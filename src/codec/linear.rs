@@ -7,7 +7,7 @@ use super::context::ABSENT;
 use super::transform::{Linear, MAX_TERMS, WEIGHT_BITS};
 
 /// Rows that a fit looks at, at most.
-const ROWS: usize = 2048;
+const ROWS: usize = 1024;
 /// Columns that are considered, and the constant.
 const MAX_COLUMNS: usize = 13;
 

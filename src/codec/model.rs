@@ -25,7 +25,7 @@ use super::unpack::{Integers, Unpack};
 const LEAST_LOG: u32 = 9;
 
 /// Lanes may cost one part in so many of the symbols' bytes; in `fast` more.
-const LANES_SHARE: f32 = 64.0;
+const LANES_SHARE: f32 = 40.0;
 const FAST_LANES_SHARE: f32 = 16.0;
 /// Symbols that are worth many runs, at least.
 const MANY_RUNS: usize = 8192;

@@ -1,4 +1,7 @@
-//! Rounds of `many` by AVX2: eight lanes to a vector, whose entries of tables are gathered.
+//! Rounds of `many` by AVX2: eight lanes to a vector.
+//!
+//! Entries of tables are loaded one by one. One instruction gathers eight, but where CPUs have been
+//! mended against Downfall (Intel's up to Ice Lake) it takes longer than all else here together.
 //!
 //! Source: Giesen, arXiv 1402.3392, section 4: lanes that are low take the next words in order, by a
 //! permutation that is looked up by which of them are low.
@@ -103,15 +106,24 @@ impl<'t> Table<'t> {
         Some(Self { entries, last })
     }
 
-    /// Indices beyond the last entry are taken for the last one's.
+    /// Indices in reach: beyond the last entry they are taken for the last one's.
     #[target_feature(enable = "avx2")]
+    fn within(self, indices: __m256i) -> __m256i {
+        _mm256_min_epu32(indices, self.last)
+    }
+
+    /// The entries at indices that are [`within`](Self::within) reach. Inlined always, which
+    /// functions of CPU features are not.
+    #[inline(always)]
     fn get(self, indices: __m256i) -> __m256i {
-        let indices = _mm256_min_epu32(indices, self.last);
-        #[allow(unsafe_code)]
-        // SAFETY: all indices are of entries.
-        unsafe {
-            _mm256_i32gather_epi32::<4>(self.entries.as_ptr().cast(), indices)
-        }
+        let indices: [u32; EIGHT] = bytemuck::cast(indices);
+        let [a, b, c, d, e, f, g, h] = indices.map(|index| index as usize);
+        let entries = self.entries;
+        let found = [
+            entries[a], entries[b], entries[c], entries[d], entries[e], entries[f], entries[g],
+            entries[h],
+        ];
+        bytemuck::cast(found)
     }
 }
 
@@ -183,12 +195,13 @@ fn rounds<const CONTEXTS: u8>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut
                             let numbers = _mm256_and_si256(numbers, _mm256_set1_epi32(0xff));
                             _mm256_sll_epi32(numbers, log)
                         }
-                        None => bases.get(contexts),
+                        None => bases.get(bases.within(contexts)),
                     }
                 }
             };
             let state = states[vector];
-            let entry = slots.get(_mm256_add_epi32(base, _mm256_and_si256(state, mask)));
+            let slot = _mm256_add_epi32(base, _mm256_and_si256(state, mask));
+            let entry = slots.get(slots.within(slot));
             let symbol = _mm256_and_si256(entry, _mm256_set1_epi32(0xff));
             let frequency =
                 _mm256_and_si256(_mm256_srli_epi32::<8>(entry), _mm256_set1_epi32(0xfff));

@@ -30,6 +30,8 @@ pub(super) fn is_direct(layout: &Layout, column: usize) -> bool {
 pub(super) struct DirectColumns {
     file: VirtualFile,
     columns: Vec<(usize, DataType)>,
+    /// Whether other columns of the same rows are read besides.
+    beside_others: bool,
     /// Blocks that are yet to be decoded.
     ahead: VecDeque<Part>,
     /// What has been decoded and not been taken.
@@ -50,6 +52,7 @@ impl DirectColumns {
     pub(super) fn new(
         file: VirtualFile,
         columns: &[usize],
+        beside_others: bool,
         row_groups: &[usize],
         rows: Range<u64>,
     ) -> Self {
@@ -82,6 +85,7 @@ impl DirectColumns {
         Self {
             file,
             columns,
+            beside_others,
             ahead,
             arrays: Vec::new(),
             remaining,
@@ -126,7 +130,7 @@ impl DirectColumns {
             .map(|(column, _)| layout.unit_of(part.row_group, *column, part.block))
             .collect::<Option<Vec<usize>>>()
             .ok_or_else(|| FileError::corrupt("a block that is not there"))?;
-        let pages = self.file.read_pages(&units)?;
+        let pages = self.file.read_pages(&units, self.beside_others)?;
         let arrays = self
             .columns
             .iter()

@@ -1,5 +1,6 @@
 //! Virtual pages from physical ones.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -164,7 +165,7 @@ impl<'a> PageDecoder<'a> {
                 let integers = self.integers(other)?;
                 Ok(match page.block.nulls {
                     0 => integers,
-                    _ => Arc::new(present(&integers, page, validity)),
+                    _ => Arc::new(present(&integers, page, validity).into_owned()),
                 })
             })
             .collect()
@@ -258,9 +259,9 @@ fn is_valid(validity: &[u8], row: usize) -> bool {
 }
 
 /// Integers of rows, of those rows that are valid in `page`.
-fn present(integers: &[i32], page: &VirtualPage, validity: &[u8]) -> Vec<i32> {
+fn present<'i>(integers: &'i [i32], page: &VirtualPage, validity: &[u8]) -> Cow<'i, [i32]> {
     if page.block.nulls == 0 {
-        return integers.to_vec();
+        return Cow::Borrowed(integers);
     }
     let rows = integers.iter().enumerate();
     rows.filter(|(row, _)| is_valid(validity, *row))

@@ -40,7 +40,8 @@ use super::virtual_file::{VirtualFile, VirtualRead, open_source};
 pub struct ReaderBuilder {
     source: AnySource,
     opened: Opened,
-    metadata: ArrowReaderMetadata,
+    /// Of an ordinary file. That of a packed one is made where parquet-rs is to read some of it.
+    metadata: Option<ArrowReaderMetadata>,
     schema: SchemaRef,
     columns: Option<Vec<usize>>,
     row_groups: Option<Vec<usize>>,
@@ -88,21 +89,18 @@ impl ReaderBuilder {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(source: Arc<dyn ReadAt>) -> Result<Self> {
-        let (opened, metadata) = unpanicked(|| {
-            let opened = open_source(source.as_ref())?;
-            let metadata = Arc::clone(opened.metadata());
-            let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())?;
-            Ok((opened, metadata))
-        })?;
-        let (source, schema) = match &opened {
+        let opened = unpanicked(|| open_source(source.as_ref()))?;
+        let (source, schema, metadata) = match &opened {
             Opened::Packed(layout) => (
                 AnySource::Virtual(VirtualFile::from_layout(source, Arc::clone(layout))),
                 Arc::clone(layout.schema()),
+                None,
             ),
-            Opened::Ordinary(_) => (
-                AnySource::Ordinary(source),
-                portable::without_promises(metadata.schema()),
-            ),
+            Opened::Ordinary(_) => {
+                let metadata = arrow_metadata(&opened)?;
+                let schema = portable::without_promises(metadata.schema());
+                (AnySource::Ordinary(source), schema, Some(metadata))
+            }
         };
         Ok(Self {
             source,
@@ -213,27 +211,40 @@ impl ReaderBuilder {
                 let row_groups = self.row_groups.clone().unwrap_or_else(all);
                 let file = file.clone();
                 let rows = rows.clone();
-                Some(DirectColumns::new(file, &direct, &row_groups, rows))
+                let beside_others = !others.is_empty();
+                Some(DirectColumns::new(
+                    file,
+                    &direct,
+                    beside_others,
+                    &row_groups,
+                    rows,
+                ))
             }
             _ => None,
         };
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), others.iter().copied());
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.source, self.metadata)
-                .with_projection(mask)
-                .with_batch_size(batch_size);
-        if let Some(row_groups) = self.row_groups {
-            builder = builder.with_row_groups(row_groups);
-        }
-        if rows != (0..u64::MAX) {
-            let skipped = usize::try_from(rows.start).unwrap_or(usize::MAX);
-            builder = builder.with_offset(skipped).with_limit(
-                usize::try_from(rows.end.saturating_sub(rows.start)).unwrap_or(usize::MAX),
-            );
-        }
         let parquet = match (&direct, others.as_slice()) {
             (Some(_), []) => None,
-            _ => Some(unpanicked(|| Ok(builder.build()?))?),
+            (_, others) => {
+                let metadata = match self.metadata {
+                    Some(metadata) => metadata,
+                    None => arrow_metadata(&self.opened)?,
+                };
+                let mask = ProjectionMask::roots(metadata.parquet_schema(), others.iter().copied());
+                let mut builder =
+                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.source, metadata)
+                        .with_projection(mask)
+                        .with_batch_size(batch_size);
+                if let Some(row_groups) = self.row_groups {
+                    builder = builder.with_row_groups(row_groups);
+                }
+                if rows != (0..u64::MAX) {
+                    let skipped = usize::try_from(rows.start).unwrap_or(usize::MAX);
+                    builder = builder.with_offset(skipped).with_limit(
+                        usize::try_from(rows.end.saturating_sub(rows.start)).unwrap_or(usize::MAX),
+                    );
+                }
+                Some(unpanicked(|| Ok(builder.build()?))?)
+            }
         };
         Ok(Reader {
             inner: Some(Columns {
@@ -245,6 +256,17 @@ impl ReaderBuilder {
             schema,
         })
     }
+}
+
+/// What parquet-rs reads by.
+fn arrow_metadata(opened: &Opened) -> Result<ArrowReaderMetadata> {
+    let metadata = Arc::clone(opened.metadata());
+    unpanicked(|| {
+        Ok(ArrowReaderMetadata::try_new(
+            metadata,
+            ArrowReaderOptions::new(),
+        )?)
+    })
 }
 
 /// What parquet-rs does, or an error where it panics: it unwraps some of what a damaged file lacks,

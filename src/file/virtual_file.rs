@@ -105,15 +105,17 @@ impl VirtualFile {
 }
 
 impl VirtualFile {
-    /// The bytes of the values of whole virtual pages, by unit; of pages without nulls.
-    pub(super) fn read_pages(&self, units: &[usize]) -> Result<Vec<Vec<u8>>> {
-        let plan = self.layout.plan_pages(units, &self.cache);
+    /// The bytes of the values of whole virtual pages, by unit; of pages without nulls. Integers are
+    /// kept for later reads if these are to be of the same rows.
+    pub(super) fn read_pages(&self, units: &[usize], keep: bool) -> Result<Vec<Vec<u8>>> {
+        let own = IntegerCache::default();
+        let cache = if keep { &self.cache } else { &own };
+        let plan = self.layout.plan_pages(units, cache);
         let fetched = self
             .source
             .read_ranges(plan.fetches())
             .map_err(FileError::io("reading"))?;
-        self.layout
-            .decode_pages(&plan, units, &fetched, &self.cache)
+        self.layout.decode_pages(&plan, units, &fetched, cache)
     }
 }
 
