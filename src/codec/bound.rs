@@ -217,28 +217,27 @@ impl ValueRange {
     /// As [`of`](Self::of), for a slice, faster.
     pub fn of_slice<F: Float>(values: &[F]) -> Self {
         const LANES: usize = 8;
-        let mut lanes = [Self::EMPTY; LANES];
         let (groups, rest) = values.as_chunks::<LANES>();
-        wide::run(
+        let (min, max) = wide::run(
             #[inline(always)]
             || {
+                let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
                 for group in groups {
                     for lane in 0..LANES {
-                        lanes[lane].add(group[lane].to_f64());
+                        let x = group[lane].to_f64();
+                        (min[lane], max[lane]) = extended(min[lane], max[lane], x);
                     }
                 }
+                (min, max)
             },
         );
         let rest = Self::of(rest.iter().map(|x| x.to_f64()));
-        lanes.iter().fold(rest, |all, lane| all.union(lane))
+        let lanes = min.into_iter().zip(max);
+        lanes.fold(rest, |all, (min, max)| all.union(&Self { min, max }))
     }
 
-    /// Comparisons rather than f64::min, which does not vectorize; NaN and infinities fall through.
-    #[inline(always)]
     fn add(&mut self, x: f64) {
-        let finite = x.abs() < f64::INFINITY;
-        self.min = if finite & (x < self.min) { x } else { self.min };
-        self.max = if finite & (x > self.max) { x } else { self.max };
+        (self.min, self.max) = extended(self.min, self.max, x);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -305,4 +304,14 @@ fn rmse_ratio(decibels: f64) -> f64 {
 /// The next float towards zero, or 0.
 fn step_down(x: f64) -> f64 {
     if x > 0.0 { x.next_down() } else { 0.0 }
+}
+/// A range with `x` in it, if that is finite. Comparisons rather than f64::min, which does not
+/// vectorize; NaN and infinities fall through.
+#[inline(always)]
+fn extended(min: f64, max: f64, x: f64) -> (f64, f64) {
+    let finite = x.abs() < f64::INFINITY;
+    (
+        if finite & (x < min) { x } else { min },
+        if finite & (x > max) { x } else { max },
+    )
 }

@@ -104,7 +104,7 @@ impl Span {
     /// Of a sample's integers, or of their differences.
     pub(super) fn of(sample: &[i32], difference: bool) -> Self {
         /// Rows looked at.
-        const ROWS: usize = 4096;
+        const ROWS: usize = 2048;
         let step = sample.len().div_ceil(ROWS).max(1);
         let mut known: Vec<i32> = match difference {
             true => sample

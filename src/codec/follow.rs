@@ -77,10 +77,10 @@ impl Follow {
         let runs = runs(values, RUN);
         // Most columns are no series, which little of them tells.
         let glance = self::runs(values, GLANCE);
-        if glance.len() > 1 && !nearest(&glance, bound, grid).1.is_ordered() {
+        if glance.len() > 1 && !nearest(&glance, bound, grid, Effort::Fast).1.is_ordered() {
             return None;
         }
-        let (nearest, alone) = nearest(&runs, bound, grid);
+        let (nearest, alone) = nearest(&runs, bound, grid, Effort::Balanced);
         if !alone.is_ordered() {
             return None;
         }
@@ -176,12 +176,17 @@ fn ranked(mut bits: impl FnMut(Predictor) -> f32, nearest: f32) -> Vec<(f32, Pre
 }
 
 /// The nearest points of runs, and the plan that codes them best.
-fn nearest<F: Float>(runs: &[&[F]], bound: f64, grid: Grid) -> (Vec<Vec<i32>>, Plan) {
+fn nearest<F: Float>(
+    runs: &[&[F]],
+    bound: f64,
+    grid: Grid,
+    effort: Effort,
+) -> (Vec<Vec<i32>>, Plan) {
     let nearest: Vec<Vec<i32>> = runs
         .iter()
         .map(|run| super::integers::quantize_all::<F, i32>(run, bound, grid).quanta)
         .collect();
-    let plan = Plan::alone(Some(&nearest.concat()), Effort::Balanced);
+    let plan = Plan::alone(Some(&nearest.concat()), effort);
     (nearest, plan)
 }
 

@@ -95,14 +95,19 @@ fn phase<F: Float>(values: &[F], step: f64) -> u8 {
         return 0;
     }
     let base = (low / step).floor() - 1.0;
-    let levels: Vec<f64> = sample.iter().map(|x| x / step - base + 0.5).collect();
+    // In parts of a level, of which a phase takes some to the level below.
+    const PARTS: usize = PHASES as usize;
+    let mut parts = [0u32; MAX_LEVELS * PARTS];
+    for x in &sample {
+        // From half a level on: see above.
+        let part = ((x / step - base + 0.5) * PARTS as f64) as usize;
+        parts[part.min(MAX_LEVELS * PARTS - 1)] += 1;
+    }
     let entropy = |phase: u8| -> f64 {
-        let offset = f64::from(phase) / f64::from(PHASES);
-        let mut counts = [0u32; MAX_LEVELS];
-        for level in &levels {
-            // From 0 on: see above.
-            counts[((level - offset) as usize).min(MAX_LEVELS - 1)] += 1;
-        }
+        let first: u32 = parts[..phase.into()].iter().sum();
+        let levels = parts[phase.into()..].chunks(PARTS);
+        let mut counts: Vec<u32> = levels.map(|parts| parts.iter().sum()).collect();
+        counts[0] += first;
         let told = counts
             .iter()
             .map(|count| f64::from(*count) * f64::from(log2(*count as usize)));

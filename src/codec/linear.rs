@@ -5,11 +5,12 @@
 
 use super::context::ABSENT;
 use super::transform::{Linear, MAX_TERMS, WEIGHT_BITS};
+use super::wide;
 
 /// Rows that a fit looks at, at most.
 const ROWS: usize = 1024;
-/// Columns that are considered, and the constant.
-const MAX_COLUMNS: usize = 13;
+/// Columns that are considered, the constant among them: whole vectors.
+const MAX_COLUMNS: usize = 16;
 
 /// Predictions of `target` by 1, 2, ... of `columns`, which are samples of the same rows in runs of
 /// `run`; in each, references are indices among `columns`. Of their differences if `differences`.
@@ -100,19 +101,32 @@ impl Gram {
             with_target: [0.0; MAX_COLUMNS],
             of_target: 0.0,
         };
-        for (i, row) in rows.iter().enumerate() {
-            let weight = weights.get(i).copied().unwrap_or(1.0);
-            gram.of_target += weight * row.target * row.target;
-            for (at, a) in columns.iter().enumerate() {
-                let x = weight * row.values[*a];
-                gram.with_target[*a] += x * row.target;
-                for b in &columns[..=at] {
-                    gram.products[*a][*b] += x * row.values[*b];
-                    gram.products[*b][*a] = gram.products[*a][*b];
+        wide::run(
+            #[inline(always)]
+            || {
+                for (i, row) in rows.iter().enumerate() {
+                    let weight = weights.get(i).copied().unwrap_or(1.0);
+                    gram.add(row, weight, columns);
                 }
+            },
+        );
+        gram
+    }
+
+    /// All products of a row with those of `columns`: more than are needed, but side by side.
+    #[inline(always)]
+    fn add(&mut self, row: &Row, weight: f64, columns: &[usize]) {
+        let target = weight * row.target;
+        self.of_target += target * row.target;
+        for (sum, x) in self.with_target.iter_mut().zip(row.values) {
+            *sum += target * x;
+        }
+        for a in columns {
+            let x = weight * row.values[*a];
+            for (sum, y) in self.products[*a].iter_mut().zip(row.values) {
+                *sum += x * y;
             }
         }
-        gram
     }
 
     /// The sum of squared errors and the weights of the best fit by `columns`, by elimination;

@@ -62,6 +62,11 @@ impl Places {
         }
     }
 
+    /// Symbols of each lane's run.
+    pub(super) fn run(&self) -> usize {
+        self.rounds
+    }
+
     /// The symbol before that decides the table of the `index`-th: none at the start of a run.
     pub(super) fn before(&self, index: usize) -> Option<usize> {
         let starts = index < LANES * self.rounds && index.is_multiple_of(self.rounds);
@@ -125,9 +130,20 @@ pub(super) fn encode(
     wide::run(
         #[inline(always)]
         || {
-            for round in (0..places.rounds - tail).rev() {
+            let rounds = places.rounds - tail;
+            if in_runs {
+                for round in (0..rounds).rev() {
+                    for lane in (0..LANES).rev() {
+                        encoder.code(places.index(round, lane), &mut states[lane]);
+                    }
+                }
+                return;
+            }
+            let (symbols, _) = symbols.as_chunks::<LANES>();
+            let (chosen, _) = chosen.as_chunks::<LANES>();
+            for (symbols, chosen) in symbols.iter().zip(chosen).take(rounds).rev() {
                 for lane in (0..LANES).rev() {
-                    encoder.code(places.index(round, lane), &mut states[lane]);
+                    encoder.put(chosen[lane], symbols[lane], &mut states[lane]);
                 }
             }
         },

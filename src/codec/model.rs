@@ -306,24 +306,28 @@ fn contexts(
     rows: &[u16],
     many_runs: bool,
 ) -> Vec<u16> {
-    let row = |i: usize| rows.get(i).copied().unwrap_or(0);
-    let Some(shift) = context.previous else {
-        return (0..symbols.len()).map(row).collect();
-    };
     let n = symbols.len();
     let by_previous = context.by_previous(size) as u16;
-    let places = Places::new(n, true);
-    let run = rans::run(n, rans::lanes(n));
-    (0..n)
-        .map(|i| {
-            let before = match many_runs {
-                true => places.before(i),
-                false => i.checked_sub(1).filter(|_| !i.is_multiple_of(run)),
-            };
-            let before = before.map_or(0, |at| symbols[at]);
-            row(i) * by_previous + (u16::from(before) >> shift)
-        })
-        .collect()
+    let mut contexts: Vec<u16> = match rows {
+        [] => vec![0; n],
+        rows => rows.iter().map(|row| row * by_previous).collect(),
+    };
+    let Some(shift) = context.previous else {
+        return contexts;
+    };
+    for (to, before) in contexts.iter_mut().skip(1).zip(symbols) {
+        *to += u16::from(*before) >> shift;
+    }
+    // Runs start without a symbol before.
+    let run = match many_runs {
+        true => Places::new(n, true).run(),
+        false => rans::run(n, rans::lanes(n)),
+    };
+    let ends = if many_runs { run * many::LANES } else { n };
+    for start in (run..ends).step_by(run) {
+        contexts[start] = rows.get(start).copied().unwrap_or(0) * by_previous;
+    }
+    contexts
 }
 
 fn write_clusters(clusters: &Clusters, out: &mut BitWriter) {

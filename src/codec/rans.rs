@@ -309,7 +309,11 @@ impl<'a> Encoder<'a> {
 
     #[inline(always)]
     pub(super) fn code(&mut self, index: usize, state: &mut u32) {
-        let (table, symbol) = (self.chosen[index], self.symbols[index]);
+        self.put(self.chosen[index], self.symbols[index], state);
+    }
+
+    #[inline(always)]
+    pub(super) fn put(&mut self, table: u8, symbol: u8, state: &mut u32) {
         let step = self.steps[usize::from(table) * MAX_SYMBOLS + usize::from(symbol)];
         // A frequency of all slots leaves the state as it is.
         let high = u64::from(*state) >= u64::from(step.frequency) << (32 - self.log);

@@ -5,6 +5,8 @@
 //! then says who might tell something of whom, and the strongest pairs are joined into a graph
 //! ([`kin`]); last, each column tries its strongest partners for real.
 
+use std::cell::OnceCell;
+
 use super::context::{Buckets, Context, MAX_REFERENCES, Span};
 use super::effort::Effort;
 use super::estimate::{Cost, MAX_SAMPLE, Sample};
@@ -125,8 +127,8 @@ struct Column {
     bits: f32,
     /// Coarse residuals of some rows: see [`kin::coarse`].
     coarse: Vec<u8>,
-    /// Of its integers, and of their differences.
-    spans: [Span; 2],
+    /// Of its integers, and of their differences, as they are asked for.
+    spans: [OnceCell<Span>; 2],
 }
 
 impl Column {
@@ -134,15 +136,20 @@ impl Column {
         let sample = Sample::of(pieces, search.sample);
         let (bits, plan) = alone(&sample, search.contexts, cost);
         let coarse = kin::coarse(&sample.symbols(&plan.transform, &[]));
-        let spans = [false, true].map(|difference| Span::of(&sample.integers, difference));
         Self {
-            spans,
+            spans: Default::default(),
             rows: pieces.iter().map(|piece| piece.len()).sum(),
             sample,
             plan,
             bits,
             coarse,
         }
+    }
+
+    /// Where its integers lie, or their differences.
+    fn span(&self, difference: bool) -> Span {
+        let span = &self.spans[usize::from(difference)];
+        *span.get_or_init(|| Span::of(&self.sample.integers, difference))
     }
 
     fn kin(&self) -> Kin<'_> {
@@ -314,7 +321,7 @@ impl Trial<'_> {
             let buckets = by.iter().filter_map(|(j, most)| {
                 let at = all.iter().position(|reference| reference == j)?;
                 let difference = transform.is_ordered();
-                let span = self.columns[*j].as_ref()?.spans[usize::from(difference)];
+                let span = self.columns[*j].as_ref()?.span(difference);
                 Some(Buckets::of(at, difference, span, *most))
             });
             let context = Context {
