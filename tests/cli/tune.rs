@@ -176,7 +176,7 @@ fn ctrl_c_keeps_what_was_found() {
     assert!(folder.files().contains(&"report/report.json".to_string()));
 }
 
-/// Needs Chromium: `cargo test --test cli -- --ignored browser`. TOLERANT_PAGES names a folder for the picture.
+/// Needs Chromium, so that `.ci/run` asks for it by name: `cargo test --test cli -- --ignored browser`. TOLERANT_PAGES names a folder for the picture.
 #[test]
 #[ignore = "needs Chromium"]
 fn a_browser_shows_the_report_without_errors() {
@@ -195,7 +195,13 @@ fn a_browser_shows_the_report_without_errors() {
                 "--no-sandbox",
                 "--disable-gpu",
                 "--enable-logging=stderr",
+                // Nothing is to be looked for in a network that may not be there.
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
             ])
+            .arg(format!("--user-data-dir={}/profile", folder.root().display()))
             .args(["--window-size=1100,2600", what])
             .arg(format!(
                 "file://{}/report/report.html",
