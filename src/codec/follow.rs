@@ -52,10 +52,10 @@ pub struct Follow {
 /// Where those tried first take so many times what the nearest points do, the others are not good
 /// enough either.
 const FIRST_WORTH: f32 = 1.1;
-/// What the best may take of a part.
-const PART_WORTH: f32 = 0.9;
 /// Nor are those that are like the one of the two that takes so many times what the other does.
 const LIKE_WORTH: f32 = 1.3;
+/// What is tried on all that is looked at takes so much of what the nearest points do, at first.
+const PART_WORTH: f32 = 0.9;
 /// How many of the best are tried on all that is looked at, if they are so close.
 const FINALISTS: usize = 2;
 const CLOSE_WORTH: f32 = 1.1;
