@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "remote")]
 use crate::file::remote;
+pub use crate::file::is_url;
 use crate::file::shown;
 
 use super::error::{Result, ToolError};
@@ -60,17 +61,6 @@ fn check_partitions(folder: &Path, file: &Path) -> Result<()> {
             folder.join("**/*.parquet").display(),
         ))),
         None => Ok(()),
-    }
-}
-
-/// Whether a path is the URL of a file in an object store or on a web server.
-pub fn is_url(path: &Path) -> bool {
-    #[cfg(feature = "remote")]
-    return remote::url_of(path).is_some();
-    #[cfg(not(feature = "remote"))]
-    {
-        let _ = path;
-        false
     }
 }
 
