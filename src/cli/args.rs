@@ -163,12 +163,13 @@ pub enum RowOrder {
 #[command(after_help = "\
 Examples:
   tolerant verify train.parquet train.packed.parquet
-  tolerant verify 'data/*.csv' all.parquet --json")]
+  tolerant verify 'data/*.csv' all.parquet --json
+  tolerant verify data/ packed/")]
 pub struct Verify {
     /// The original: a Parquet, CSV or Arrow IPC file, a glob or a folder
     #[arg(value_parser = place)]
     pub original: PathBuf,
-    /// The packed or portable file
+    /// The packed or portable file, or the folder that the original was compressed into
     #[arg(value_parser = place)]
     pub packed: PathBuf,
     /// Print one JSON object instead of a table

@@ -30,8 +30,8 @@ use crate::tools::decompress::decompress;
 use crate::tools::input::Input;
 use crate::tools::inspect::inspect;
 use crate::tools::query;
-use crate::tools::verify::verify;
-use crate::tools::{Result, ToolError};
+use crate::tools::verify::{verify, verify_folder};
+use crate::tools::{Result, ToolError, outputs};
 
 use args::{Cli, Command};
 
@@ -69,8 +69,13 @@ fn dispatch(command: Command) -> Result<u8> {
     match command {
         Command::Compress(args) => compress::run(args),
         Command::Verify(args) => {
-            let original = Input::open(&[&args.original])?;
-            let report = verify(original.schema(), original.batches(), &args.packed)?;
+            let report = match outputs::is_folder(&args.packed) {
+                true => verify_folder(&args.original, &args.packed)?,
+                false => {
+                    let original = Input::open(&[&args.original])?;
+                    verify(original.schema(), original.batches(), &args.packed)?
+                }
+            };
             if args.json {
                 output::print_json(&report)?;
             } else {

@@ -9,6 +9,8 @@
 mod client;
 mod reports;
 mod service;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub(super) use service::service;
