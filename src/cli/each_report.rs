@@ -80,7 +80,10 @@ pub fn table(report: &CompressEachReport) -> String {
     match report.files.len().saturating_sub(SHOWN_FILES) {
         0 => {}
         more => {
-            text += &format!("... and {} more files; --json has them all\n", count(more as u64));
+            text += &format!(
+                "... and {} more files; --json has them all\n",
+                count(more as u64)
+            );
         }
     }
     let (rows, raw, stored) = sums(report);
@@ -95,10 +98,7 @@ pub fn table(report: &CompressEachReport) -> String {
         raw as f64 / 1e6 / report.seconds.max(1e-9),
     );
     for lost in &report.lost {
-        text += &format!(
-            "lost on the way, others did its work: {}\n",
-            one_line(lost)
-        );
+        text += &format!("lost on the way, others did its work: {}\n", one_line(lost));
     }
     text
 }

@@ -109,7 +109,10 @@ fn sign(token: Option<&Token>, headers: &mut HeaderMap) -> Result<()> {
 #[async_trait]
 impl ChannelResolver for Channels {
     async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
-        let channel = self.channel(url).await.map_err(DataFusionError::Execution)?;
+        let channel = self
+            .channel(url)
+            .await
+            .map_err(DataFusionError::Execution)?;
         let channel = BoxCloneSyncChannel::new(channel);
         Ok(Box::new(NamedWorker {
             name: name(url),

@@ -145,6 +145,12 @@ pub fn below(url: &str, names: &[&str]) -> String {
     format!("{url}{}", names.join("/"))
 }
 
+/// A part of a URL as the name that it stands for.
+pub fn decoded(part: &str) -> String {
+    let decoded = percent_decode_str(part).decode_utf8();
+    decoded.map_or_else(|_| part.to_owned(), |decoded| decoded.into_owned())
+}
+
 /// Waits for asynchronous work, wherever this is called from: it is done by threads of its own.
 fn wait<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> io::Result<T> {
     static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {

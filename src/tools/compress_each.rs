@@ -16,9 +16,9 @@ use super::compress::{
 };
 use super::error::{Result, ToolError};
 use super::input::{Input, TableFile};
+use super::leaves;
 use super::outputs::{self, Part};
 use super::relative::{self, Ranges};
-use super::{leaves, paths};
 
 use runner::Here;
 pub(crate) use runner::{Event, Runner};
@@ -118,6 +118,8 @@ enum Written {
     /// It may be there: whoever was to make it appear has not answered.
     Perhaps,
     There(Box<CompressReport>),
+    /// It is there, with ranges that the values do not bear out.
+    Outdated,
 }
 
 /// A dataset on its way into a folder.
@@ -150,17 +152,14 @@ impl Dataset<'_> {
     }
 
     /// Writes all files; twice, where statistics do not match the values of any of them.
-    fn write(
-        &self,
-        ranges: Ranges,
-        written: &Mutex<Vec<Written>>,
-    ) -> Result<Vec<CompressReport>> {
+    fn write(&self, ranges: Ranges, written: &Mutex<Vec<Written>>) -> Result<Vec<CompressReport>> {
         let reports = self.write_with(ranges.clone(), written)?;
         let columns = reports.iter().flat_map(|report| &report.written.columns);
         match ranges.corrected(columns) {
             None => Ok(reports),
             Some(ranges) => {
                 tracing::warn!("an input's statistics do not match its values; compressing again");
+                unlocked(written).fill(Written::Outdated);
                 self.write_with(ranges, written)
             }
         }
@@ -232,15 +231,27 @@ fn with_written(error: ToolError, parts: &[Part], written: &[Written]) -> ToolEr
     };
     let there: Vec<String> = named(|written| matches!(written, Written::There(_)));
     let perhaps: Vec<String> = named(|written| matches!(written, Written::Perhaps));
-    if (there.is_empty() && perhaps.is_empty()) || matches!(error, ToolError::Stopped) {
+    let outdated: Vec<String> = named(|written| matches!(written, Written::Outdated));
+    let nothing = there.is_empty() && perhaps.is_empty() && outdated.is_empty();
+    if nothing || matches!(error, ToolError::Stopped) {
         return error;
     }
-    let mut text = format!("{error}; {} of {} files were written before", there.len(), parts.len());
+    let mut text = format!(
+        "{error}; {} of {} files were written before",
+        there.len(),
+        parts.len()
+    );
     if !there.is_empty() {
         text += &format!(": {}", some(&there));
     }
     if !perhaps.is_empty() {
         text += &format!("; and perhaps {}", some(&perhaps));
+    }
+    if !outdated.is_empty() {
+        text += &format!(
+            "; others have bounds relative to statistics that are wrong, and must be written again: {}",
+            some(&outdated)
+        );
     }
     ToolError::invalid(text)
 }

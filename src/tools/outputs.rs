@@ -32,16 +32,17 @@ pub fn is_folder(output: &Path) -> bool {
 }
 
 /// The files that `inputs` name (see [`paths::expand`]), each with the one to write below `folder`:
-/// under its path within the folder that was given, or else under its own name, as `.parquet`.
+/// under its path within the folder that was given, which may be a partition (`year=2024/`), or else
+/// under its own name, as `.parquet`.
 ///
 /// # Errors
-/// As [`paths::expand`]; when two files would get one name, and when an output is or would become
+/// As [`paths::expand`], but for partitions; when two files would get one name, and when an output is or would become
 /// an input.
 pub fn parts(inputs: &[PathBuf], folder: &Path) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     for input in inputs {
         check_outside(input, folder)?;
-        for file in paths::expand(&[input])? {
+        for file in paths::files_of(input)? {
             let output = joined(folder, &name_below(input, &file)?)?;
             parts.push(Part {
                 input: file,
@@ -69,12 +70,10 @@ pub(super) fn create_folders(parts: &[Part]) -> Result<()> {
 
 /// What a file is called below the folder that `input` names, as names of folders and a file.
 fn name_below(input: &Path, file: &Path) -> Result<Vec<OsString>> {
-    let below = match is_url(file) {
-        true => url_below(input, file),
-        false => match input.is_dir() {
-            true => file.strip_prefix(input).unwrap_or(file).to_owned(),
-            false => file.file_name().map(PathBuf::from).unwrap_or_default(),
-        },
+    let below = match (is_url(file), paths::is_input_folder(input)) {
+        (true, in_folder) => url_below(input, file, in_folder),
+        (false, true) => file.strip_prefix(input).unwrap_or(file).to_owned(),
+        (false, false) => file.file_name().map(PathBuf::from).unwrap_or_default(),
     };
     let names = below.components().map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -90,13 +89,16 @@ fn name_below(input: &Path, file: &Path) -> Result<Vec<OsString>> {
     Ok(names)
 }
 
-fn url_below(input: &Path, file: &Path) -> PathBuf {
+fn url_below(input: &Path, file: &Path, in_folder: bool) -> PathBuf {
     let (input, file) = (input.to_string_lossy(), file.to_string_lossy());
-    let below = match input.ends_with('/') {
+    let below = match in_folder {
         true => file.strip_prefix(&*input),
         false => file.rsplit('/').next(),
     };
-    PathBuf::from(below.unwrap_or_default())
+    let below = below.unwrap_or_default();
+    #[cfg(feature = "remote")]
+    let below = remote::decoded(below);
+    PathBuf::from(below)
 }
 
 fn as_parquet(name: &Path) -> OsString {
@@ -116,11 +118,11 @@ fn as_parquet(name: &Path) -> OsString {
 fn joined(folder: &Path, names: &[OsString]) -> Result<PathBuf> {
     #[cfg(feature = "remote")]
     if let Some(url) = remote::url_of(folder) {
-        let names: Option<Vec<&str>> = names.iter().map(|name| name.to_str()).collect();
-        let names = names.ok_or_else(|| {
+        let texts: Option<Vec<&str>> = names.iter().map(|name| name.to_str()).collect();
+        let texts = texts.ok_or_else(|| {
             ToolError::invalid(format!("a name is not UTF-8, and so no URL: {names:?}"))
         })?;
-        return Ok(PathBuf::from(remote::below(url, &names)));
+        return Ok(PathBuf::from(remote::below(url, &texts)));
     }
     let below: PathBuf = names.iter().collect();
     Ok(folder.join(below))
@@ -130,11 +132,11 @@ fn joined(folder: &Path, names: &[OsString]) -> Result<PathBuf> {
 /// next reads them too.
 fn check_outside(input: &Path, folder: &Path) -> Result<()> {
     let lies_within = match (is_url(input), is_url(folder)) {
-        (true, true) => {
+        (true, true) if paths::is_input_folder(input) => {
             let (input, folder) = (input.to_string_lossy(), folder.to_string_lossy());
-            input.ends_with('/') && folder.starts_with(&*input)
+            folder.starts_with(&*input)
         }
-        (false, false) if input.is_dir() => {
+        (false, false) if paths::is_input_folder(input) => {
             let input = input
                 .canonicalize()
                 .map_err(|error| ToolError::io("open", input, error))?;
@@ -223,7 +225,15 @@ mod tests {
         {
             assert_eq!(names("s3://b/d/", "s3://b/d/e/x.tsv"), "e/x.parquet");
             assert_eq!(names("s3://b/d/x.pq", "s3://b/d/x.pq"), "x.parquet");
-            assert!(name_below(Path::new("s3://b/d/"), Path::new("s3://b/d/../x.pq")).is_err());
+            assert_eq!(
+                names("s3://b/d/", "s3://b/d/y=1/a b.csv"),
+                "y=1/a b.parquet"
+            );
+            assert_eq!(names("s3://b/a%20b.csv", "s3://b/a%20b.csv"), "a b.parquet");
+            for outside in ["s3://b/d/../x.pq", "s3://b/d/%2E%2E/x", "s3://b/d/%2Fx"] {
+                let names = name_below(Path::new("s3://b/d/"), Path::new(outside));
+                assert!(names.is_err(), "{outside}");
+            }
             let url = joined(
                 Path::new("s3://b/out/"),
                 &["a b%20c#?".into(), "ü.parquet".into()],

@@ -61,10 +61,10 @@ mod tests_bounds;
 mod types;
 
 pub use any_order::RowsStand;
-pub use folder::verify_folder;
 use any_order::{ColumnPair, Group};
 use check::Check;
 use column::{Chunk, ColumnCheck};
+pub use folder::verify_folder;
 use nested::NestedCheck;
 use promises::{leaf_promises, portable_promises, promises};
 use sides::{Side, prefetched};

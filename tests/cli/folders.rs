@@ -11,9 +11,8 @@ use crate::tables::*;
 /// Three kinds of file with ranges of their own, in folders.
 fn dataset() -> Folder {
     let folder = Folder::new();
-    let ramp = |scale: f64, start: f64| {
-        floats("x", (0..3000).map(move |i| f64::from(i) * scale + start))
-    };
+    let ramp =
+        |scale: f64, start: f64| floats("x", (0..3000).map(move |i| f64::from(i) * scale + start));
     write_parquet(&folder.path("data/a.parquet"), &ramp(0.001, 0.0));
     write_parquet_without_statistics(&folder.path("data/b/b.pq"), &ramp(0.5, -500.0));
     write_csv(&folder.path("data/b/c.csv"), &ramp(0.25, 10.5));
@@ -32,13 +31,20 @@ fn a_bound_means_the_same_in_each_file() {
     let out = ["out/a.parquet", "out/b/b.parquet", "out/b/c.parquet"];
     assert_eq!(
         folder.files(),
-        [&["data/a.parquet", "data/b/b.pq", "data/b/c.csv"][..], &out[..]].concat()
+        [
+            &["data/a.parquet", "data/b/b.pq", "data/b/c.csv"][..],
+            &out[..]
+        ]
+        .concat()
     );
     assert_eq!(report["rows"], 9000);
     assert_eq!(report["lost_workers"], json!([]));
     let mut bytes = 0;
     for (file, path) in files(&report).iter().zip(out) {
-        assert_eq!((&file["output"], &file["rows"]), (&path.into(), &3000.into()));
+        assert_eq!(
+            (&file["output"], &file["rows"]),
+            (&path.into(), &3000.into())
+        );
         let bound = file["columns"][0]["abs_bound"].as_f64().unwrap();
         assert!((14.994..=14.996).contains(&bound), "{file}");
         let seen = folder.json(&["inspect", path, "--json"]);
@@ -71,7 +77,14 @@ fn one_file_is_as_ever() {
         &["--rel", "1e-2"][..],
         &["--rel", "0.01@p1..p99", "--column", "noisy=psnr:60"],
         &["--layout", "portable"],
-        &["--row-order", "any", "--effort", "fast", "--block-rows", "512"],
+        &[
+            "--row-order",
+            "any",
+            "--effort",
+            "fast",
+            "--block-rows",
+            "512",
+        ],
     ] {
         folder.ok(&[&["compress", "in.parquet", "-o", "one.parquet"], more].concat());
         folder.ok(&[&["compress", "in.parquet", "-o", "each/"], more].concat());
@@ -96,7 +109,10 @@ fn all_kinds_of_bounds_are_kept() {
         ("pointwise", &["--pwrel", "0.01"]),
         ("noise", &["--psnr", "50"]),
         ("portable", &["--layout", "portable"]),
-        ("sorted", &["--row-order", "any", "--row-group-rows", "2048"]),
+        (
+            "sorted",
+            &["--row-order", "any", "--row-group-rows", "2048"],
+        ),
     ] {
         let folder_name = format!("{out}/");
         folder.ok(&[&["compress", "data", "-o", &folder_name], more].concat());
@@ -110,6 +126,20 @@ fn all_kinds_of_bounds_are_kept() {
     // Files that do not go together.
     folder.ok(&["compress", "data/b.parquet", "-o", "sorted/", "--abs", "1"]);
     folder.fails(&["verify", "data", "sorted"], &["b.parquet", "a.parquet"]);
+}
+
+/// Values that are names of folders stay where they are.
+#[test]
+fn partitions_are_kept() {
+    let folder = Folder::new();
+    for year in [2023, 2024] {
+        let path = folder.path(&format!("data/year={year}/a.parquet"));
+        write_parquet(&path, &mixed(year, 500));
+    }
+    folder.ok(&["compress", "data", "-o", "out/"]);
+    folder.ok(&["verify", "data", "out"]);
+    let rows = folder.ok(&["query", "SELECT DISTINCT year FROM 'out/' ORDER BY year"]);
+    assert!(rows.contains("2023") && rows.contains("2024"), "{rows}");
 }
 
 /// The type of a CSV column is what all files need.
@@ -178,11 +208,26 @@ fn wrong_folders_are_errors() {
         &["--row-id"],
     );
     folder.fails(
-        &["compress", "data", "-o", "out/", "--layout", "portable", "--block-rows", "9"],
+        &[
+            "compress",
+            "data",
+            "-o",
+            "out/",
+            "--layout",
+            "portable",
+            "--block-rows",
+            "9",
+        ],
         &["--block-rows"],
     );
-    folder.fails(&["compress", "data", "-o", "data/a.parquet/"], &["a.parquet"]);
-    folder.fails(&["compress", "data", "-o", "out/", "--column", "y=exact"], &["\"y\""]);
+    folder.fails(
+        &["compress", "data", "-o", "data/a.parquet/"],
+        &["a.parquet"],
+    );
+    folder.fails(
+        &["compress", "data", "-o", "out/", "--column", "y=exact"],
+        &["\"y\""],
+    );
     write_parquet(&folder.path("more/a.parquet"), &floats("x", [1.0]));
     folder.fails(
         &["compress", "data", "more", "-o", "out/"],
@@ -191,7 +236,14 @@ fn wrong_folders_are_errors() {
     folder.fails(&["verify", "data", "nowhere/"], &["nowhere/a.parquet"]);
     #[cfg(feature = "distributed")]
     folder.fails(
-        &["compress", "data", "-o", "out.parquet", "--workers", "127.0.0.1:1"],
+        &[
+            "compress",
+            "data",
+            "-o",
+            "out.parquet",
+            "--workers",
+            "127.0.0.1:1",
+        ],
         &["out.parquet", "--workers"],
     );
 }
@@ -201,7 +253,10 @@ fn wrong_folders_are_errors() {
 fn what_was_written_is_named() {
     let folder = Folder::new();
     for name in ["a", "b", "c"] {
-        write_parquet(&folder.path(&format!("data/{name}.parquet")), &mixed(0, 20_000));
+        write_parquet(
+            &folder.path(&format!("data/{name}.parquet")),
+            &mixed(0, 20_000),
+        );
     }
     let mut damaged = fs::read(folder.path("data/b.parquet")).unwrap();
     let middle = damaged.len() / 2;
@@ -218,5 +273,8 @@ fn what_was_written_is_named() {
     let written: Vec<String> = folder.files();
     assert_eq!(written.last().unwrap(), "out/a.parquet", "{written:?}");
     assert_eq!(written.len(), 4, "{written:?}");
-    assert_eq!(folder.json(&["inspect", "out/a.parquet", "--json"])["rows"], 20_000);
+    assert_eq!(
+        folder.json(&["inspect", "out/a.parquet", "--json"])["rows"],
+        20_000
+    );
 }

@@ -117,7 +117,14 @@ fn workers_write_what_one_process_writes() {
         &["--rel", "0.01@p1..p99", "--column", "z=psnr:60"],
         &["--layout", "portable", "--rel", "1e-2"],
         &["--row-order", "any", "--abs", "0.5", "--block-rows", "1024"],
-        &["--effort", "fast", "--max-references", "0", "--column", "x=pwrel:0.01"],
+        &[
+            "--effort",
+            "fast",
+            "--max-references",
+            "0",
+            "--column",
+            "x=pwrel:0.01",
+        ],
     ]
     .into_iter()
     .enumerate()
@@ -157,7 +164,11 @@ fn ranges_of_vectors() {
     for range in ["all", "dimension"] {
         let more = ["--rel", "0.01", "--vector-range", range];
         compress(root, "here/", &more);
-        compress(root, "there/", &[&more[..], &["--workers", &workers]].concat());
+        compress(
+            root,
+            "there/",
+            &[&more[..], &["--workers", &workers]].concat(),
+        );
         assert_same(&root.join("here"), &root.join("there"));
         let verified = Query::command_in(root, &["verify", "data", "there", "--json"]).end(LIMIT);
         assert_eq!(report(&verified)["violations"], 0);
@@ -259,7 +270,11 @@ fn tokens() {
     let error = failure(root, &["--workers", &workers]);
     assert!(error.contains("--token-file"), "{error}");
     assert_eq!(contents(&root.join("out")).len(), 0);
-    compress(root, "out/", &["--workers", &workers, "--token-file", &token]);
+    compress(
+        root,
+        "out/",
+        &["--workers", &workers, "--token-file", &token],
+    );
     assert_eq!(contents(&root.join("out")).len(), 4);
 }
 
@@ -343,6 +358,10 @@ fn a_field_of_a_schema_travels() {
     plain(&folder.path().join("data/b.parquet"), &batch);
     let workers = [Worker::start(&[])];
     compress(folder.path(), "here/", &[]);
-    compress(folder.path(), "there/", &["--workers", &addresses(&workers)]);
+    compress(
+        folder.path(),
+        "there/",
+        &["--workers", &addresses(&workers)],
+    );
     assert_same(&folder.path().join("here"), &folder.path().join("there"));
 }

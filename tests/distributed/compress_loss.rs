@@ -116,7 +116,10 @@ fn a_worker_that_is_not_there() {
         &["--workers", &format!("{free},{}", one.address)],
     );
     assert_same(&root.join("here"), &root.join("out"));
-    assert!(report["lost_workers"].to_string().contains(&free), "{report}");
+    assert!(
+        report["lost_workers"].to_string().contains(&free),
+        "{report}"
+    );
     let run = start(root, "more/", &["--workers", &free]).end(LIMIT);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(

@@ -22,7 +22,7 @@ use crate::distributed::{Cluster, settings};
 use crate::file::{AtomicFile, is_url, shown};
 use crate::tools::compress::{CompressOptions, Progress};
 use crate::tools::compress_each::{CompressEachReport, Event, Runner, Task, compress_with};
-use crate::tools::{Result, ToolError};
+use crate::tools::{Result as ToolResult, ToolError};
 
 use super::MESSAGE;
 use super::wire::{self, Answer};
@@ -46,8 +46,8 @@ impl Cluster {
     pub fn compress_each(
         &self,
         options: &CompressOptions,
-        progress: &(dyn Fn(Progress) -> Result<()> + Sync),
-    ) -> Result<CompressEachReport> {
+        progress: &(dyn Fn(Progress) -> ToolResult<()> + Sync),
+    ) -> ToolResult<CompressEachReport> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -88,10 +88,10 @@ impl From<ToolError> for Failure {
     }
 }
 
-type Told<'a> = &'a (dyn Fn(usize, Event) -> Result<()> + Sync);
+type Told<'a> = &'a (dyn Fn(usize, Event) -> ToolResult<()> + Sync);
 
 impl Runner for Workers<'_> {
-    fn run(&self, tasks: &[Task], told: Told<'_>) -> Result<()> {
+    fn run(&self, tasks: &[Task], told: Told<'_>) -> ToolResult<()> {
         self.runtime.block_on(self.share(tasks, told))
     }
 
@@ -107,7 +107,7 @@ impl Workers<'_> {
     }
 
     /// Gives each task to a worker that has a lane free, until all are done.
-    async fn share(&self, tasks: &[Task], told: Told<'_>) -> Result<()> {
+    async fn share(&self, tasks: &[Task], told: Told<'_>) -> ToolResult<()> {
         let mut waiting: VecDeque<usize> = (0..tasks.len()).collect();
         let mut lanes: VecDeque<usize> = (0..LANES).flat_map(|_| 0..self.urls.len()).collect();
         let mut running = FuturesUnordered::new();
@@ -234,7 +234,7 @@ impl Workers<'_> {
     }
 
     /// An error where a file that a worker has written is not there for this machine.
-    async fn look_for(&self, worker: usize, output: &Path, bytes: u64) -> Result<()> {
+    async fn look_for(&self, worker: usize, output: &Path, bytes: u64) -> ToolResult<()> {
         if is_url(output) {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::distributed::settings;
 use crate::tools::compress::CompressReport;
 use crate::tools::compress_each::{Task, Work};
-use crate::tools::{Result, ToolError};
+use crate::tools::{Result as ToolResult, ToolError};
 
 use super::MESSAGE;
 use super::wire::{self, Answer};
@@ -51,8 +51,7 @@ impl FlightSqlService for Compressor {
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<<Self as FlightService>::DoExchangeStream>, Status> {
         let (metadata, _, mut requests) = request.into_parts();
-        settings::check_version(&metadata.into_headers())
-            .map_err(Status::failed_precondition)?;
+        settings::check_version(&metadata.into_headers()).map_err(Status::failed_precondition)?;
         let refused = |why: String| Status::invalid_argument(why);
         let first = requests.message().await?;
         let first = first.ok_or_else(|| refused("no task was sent".to_owned()))?;
@@ -112,14 +111,15 @@ async fn work(places: Arc<Semaphore>, task: Task, mark: u64, caller: Caller) {
         Ok(Err(ToolError::Stopped)) => return,
         Ok(Err(error)) => Answer::Failed(error.to_string()),
         Err(_) => Answer::Failed(
-            "internal error; a file that is read may be damaged, else please report this".to_owned(),
+            "internal error; a file that is read may be damaged, else please report this"
+                .to_owned(),
         ),
     };
     // Whoever has hung up needs no answer.
     let _ = answers.send(message(last)).await;
 }
 
-fn perform(task: &Task, mark: u64, caller: Caller) -> Result<Answer> {
+fn perform(task: &Task, mark: u64, caller: Caller) -> ToolResult<Answer> {
     let start = Instant::now();
     let rows = |rows| caller.tell_rows(rows);
     match &task.work {
@@ -145,7 +145,7 @@ struct Caller {
 }
 
 impl Caller {
-    fn tell_rows(&self, rows: u64) -> Result<()> {
+    fn tell_rows(&self, rows: u64) -> ToolResult<()> {
         if self.gone.load(Ordering::Relaxed) || self.answers.is_closed() {
             return Err(ToolError::Stopped);
         }
@@ -155,7 +155,7 @@ impl Caller {
     }
 
     /// Says what was written, and waits until it is to appear.
-    fn await_commit(self, report: CompressReport) -> Result<()> {
+    fn await_commit(self, report: CompressReport) -> ToolResult<()> {
         let written = message(Answer::Written(Box::new(report)));
         let sent = self.answers.blocking_send(written);
         sent.map_err(|_| ToolError::Stopped)?;

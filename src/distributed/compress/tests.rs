@@ -71,10 +71,7 @@ fn refused(task: &Task, part: &str) {
 
 #[test]
 fn tasks_arrive() {
-    for work in [
-        Work::Find([0, 2].into()),
-        Work::Write(Arc::new(ranges())),
-    ] {
+    for work in [Work::Find([0, 2].into()), Work::Write(Arc::new(ranges()))] {
         let sent = task(work);
         let (arrived, mark) = wire::asked(&wire::ask(&sent, u64::MAX).unwrap()).unwrap();
         assert_eq!(format!("{sent:?}"), format!("{arrived:?}"));

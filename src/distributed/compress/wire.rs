@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use arrow_flight::{FlightData, FlightDescriptor};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::codec::{Effort, ErrorBound, ValueRange};
 use crate::file::{FileLayout, RowOrder, VectorRange, from_ipc, is_float, is_url, to_ipc};
@@ -129,7 +130,7 @@ pub(super) fn ask(task: &Task, mark: u64) -> Result<FlightData> {
     };
     let descriptor = FlightDescriptor::new_cmd(text(&json)?);
     let message = FlightData::new().with_descriptor(descriptor);
-    Ok(message.with_data_header(to_ipc(&task.schema).into()))
+    Ok(message.with_data_header(to_ipc(&task.schema)))
 }
 
 /// The second: the output is to appear.
@@ -175,7 +176,7 @@ pub(super) fn answer(answer: Answer) -> Result<FlightData> {
         Answer::Failed(why) => AnswerJson::Failed(why),
     };
     let message = FlightData::new().with_app_metadata(text(&json)?);
-    Ok(message.with_data_header(header.into()))
+    Ok(message.with_data_header(header))
 }
 
 pub(super) fn answered(message: &FlightData) -> Result<Answer> {
@@ -194,9 +195,8 @@ pub(super) fn answered(message: &FlightData) -> Result<Answer> {
 }
 
 fn text(json: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(json).map_err(|error| {
-        ToolError::invalid(format!("cannot be sent between machines: {error}"))
-    })
+    serde_json::to_vec(json)
+        .map_err(|error| ToolError::invalid(format!("cannot be sent between machines: {error}")))
 }
 
 fn parsed<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
@@ -214,20 +214,11 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// What a worker relies on, and another program might not keep.
 fn check(task: &Task) -> Result<()> {
-    let schema = &task.schema;
-    let floats = |columns: &mut dyn Iterator<Item = usize>| {
-        let mut last = None;
-        columns.all(|column| {
-            let ascends = last.replace(column).is_none_or(|last| last < column);
-            let field = schema.fields().get(column);
-            ascends && field.is_some_and(|field| is_float(field.data_type()))
-        })
-    };
     let columns_fit = match &task.work {
-        Work::Find(columns) => floats(&mut columns.iter().copied()),
+        Work::Find(columns) => floats(&task.schema, columns.iter().copied()),
         Work::Write(ranges) => {
-            floats(&mut ranges.columns.iter().map(|range| range.0))
-                && floats(&mut ranges.quantiles.iter().map(|range| range.0))
+            floats(&task.schema, ranges.columns.iter().map(|range| range.0))
+                && floats(&task.schema, ranges.quantiles.iter().map(|range| range.0))
         }
     };
     if !columns_fit {
@@ -246,6 +237,16 @@ fn check(task: &Task) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether columns ascend, and are floats of the schema.
+fn floats(schema: &Schema, mut columns: impl Iterator<Item = usize>) -> bool {
+    let mut last = None;
+    columns.all(|column| {
+        let ascends = last.replace(column).is_none_or(|last| last < column);
+        let field = schema.fields().get(column);
+        ascends && field.is_some_and(|field| is_float(field.data_type()))
+    })
 }
 
 fn of_options(options: &CompressOptions) -> OptionsJson {
@@ -347,7 +348,11 @@ fn to_ranges(json: RangesJson) -> Result<Ranges> {
     let leaves = json.leaves.into_iter().map(|leaf| {
         Ok(LeafRange {
             name: leaf.name,
-            ranges: leaf.ranges.into_iter().map(to_range).collect::<Result<_>>()?,
+            ranges: leaf
+                .ranges
+                .into_iter()
+                .map(to_range)
+                .collect::<Result<_>>()?,
             by_dimension: leaf.by_dimension,
         })
     });

@@ -29,11 +29,8 @@ pub(crate) trait Runner {
     /// # Errors
     /// That of `told`, or of the first task that cannot be done; others may be under way then, and
     /// are given up.
-    fn run(
-        &self,
-        tasks: &[Task],
-        told: &(dyn Fn(usize, Event) -> Result<()> + Sync),
-    ) -> Result<()>;
+    fn run(&self, tasks: &[Task], told: &(dyn Fn(usize, Event) -> Result<()> + Sync))
+    -> Result<()>;
 
     /// Who was to do work and was lost, and why.
     fn lost(&self) -> Vec<String> {

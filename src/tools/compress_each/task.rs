@@ -71,7 +71,9 @@ impl Task {
         {
             return Err(ToolError::bad_file(
                 &self.input,
-                format!("has {found} bytes, and had {expected} when the dataset was opened; it was changed, or is another file on another machine"),
+                format!(
+                    "has {found} bytes, and had {expected} when the dataset was opened; it was changed, or is another file on another machine"
+                ),
             ));
         }
         Input::open_part(&self.input, &self.schema)

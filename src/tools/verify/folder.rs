@@ -39,7 +39,10 @@ fn joined<'a>(
     let mut all = without_rows(open(first, original)?);
     for file in files.clone() {
         add(&mut all, without_rows(open(file, original)?)).map_err(|what| {
-            let what = format!("its {what} are not those of {}; compress the files together", first.display());
+            let what = format!(
+                "its {what} are not those of {}; compress the files together",
+                first.display()
+            );
             ToolError::bad_file(file, what)
         })?;
     }
@@ -72,7 +75,10 @@ fn without_rows<I>(table: PackedTable<I>) -> PackedTable<()> {
 }
 
 /// Adds the row groups of another file; says what differs where they do not go together.
-fn add(all: &mut PackedTable<()>, mut file: PackedTable<()>) -> Result<(), &'static str> {
+fn add(
+    all: &mut PackedTable<()>,
+    mut file: PackedTable<()>,
+) -> std::result::Result<(), &'static str> {
     let groups = (all.row_groups.len(), file.row_groups.len());
     if all.schema.fields() != file.schema.fields() {
         return Err("columns");
@@ -104,7 +110,11 @@ fn add(all: &mut PackedTable<()>, mut file: PackedTable<()>) -> Result<(), &'sta
 }
 
 /// `groups` are the row groups of both sides.
-fn extend(all: &mut Promise, file: Promise, groups: (usize, usize)) -> Result<(), &'static str> {
+fn extend(
+    all: &mut Promise,
+    file: Promise,
+    groups: (usize, usize),
+) -> std::result::Result<(), &'static str> {
     let same = all.bound == file.bound && all.range_is_of_column == file.range_is_of_column;
     let whole = |bounds: &[f64], groups| bounds.len() == groups;
     let neither = all.abs_bounds.is_empty() && file.abs_bounds.is_empty();
@@ -120,7 +130,7 @@ fn extend_leaf(
     all: &mut LeafPromise,
     file: LeafPromise,
     groups: (usize, usize),
-) -> Result<(), &'static str> {
+) -> std::result::Result<(), &'static str> {
     if all.name != file.name || all.dimensions.len() != file.dimensions.len() {
         return Err("bounds");
     }
