@@ -154,13 +154,21 @@ fn check_outside(input: &Path, folder: &Path) -> Result<()> {
     }
 }
 
-/// A folder's real path, as far as it exists.
+/// A folder's real path. What of it does not exist yet will be folders, and no links.
 fn resolved(folder: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(folder).ok()?;
-    let mut existing = absolute.ancestors();
-    existing.find_map(|ancestor| {
-        let rest = absolute.strip_prefix(ancestor).ok()?;
-        Some(ancestor.canonicalize().ok()?.join(rest))
+    let mut ancestors = absolute.ancestors();
+    ancestors.find_map(|ancestor| {
+        let mut real = ancestor.canonicalize().ok()?;
+        for component in absolute.strip_prefix(ancestor).ok()?.components() {
+            match component {
+                Component::ParentDir => {
+                    real.pop();
+                }
+                component => real.push(component),
+            }
+        }
+        Some(real)
     })
 }
 

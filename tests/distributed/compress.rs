@@ -329,9 +329,10 @@ fn other_files_at_the_same_path() {
     let elsewhere = tempfile::tempdir().unwrap();
     fs::create_dir_all(elsewhere.path().join("out/0")).unwrap();
     let there = Worker::start_in(elsewhere.path(), &[]);
+    let data = root.join("data/0");
     let args = [
         "compress",
-        root.join("data/0").to_str().unwrap(),
+        data.to_str().unwrap(),
         "-o",
         "/proc/self/cwd/out/0/",
         "--workers",

@@ -15,7 +15,8 @@ pub(crate) enum Event {
     Rows(u64),
     /// The end of [`Work::Find`].
     Found(Ranges),
-    /// The output is written, and is to appear under its name.
+    /// The output is written, and another process is to make it appear under its name.
+    #[cfg_attr(not(feature = "distributed"), allow(dead_code))]
     Appearing,
     /// The end of [`Work::Write`].
     Written(Box<CompressReport>),
