@@ -6,7 +6,7 @@ use crate::codec::{Effort, ErrorBound};
 use crate::file::{FileLayout, RowOrder};
 use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::compress_each::compress_each;
-use crate::tools::{Result, ToolError, outputs};
+use crate::tools::{Result, outputs};
 
 use super::{SUCCESS, args, bar, each_report, output, reports};
 
@@ -19,7 +19,7 @@ pub fn run(mut args: args::Compress) -> Result<u8> {
     let cluster = super::worker::cluster(&args.cluster)?;
     #[cfg(feature = "distributed")]
     if cluster.is_some() && !outputs::is_folder(&args.output) {
-        return Err(ToolError::invalid(format!(
+        return Err(crate::tools::ToolError::invalid(format!(
             "{}: workers write a file for each input; name a folder, which ends in a slash, or leave out --workers",
             args.output.display()
         )));
