@@ -43,7 +43,7 @@ pub enum Command {
     Worker(Worker),
 }
 
-/// Compress tables into one Parquet file.
+/// Compress tables into one Parquet file, or each into one of its own.
 ///
 /// Every float column keeps a promised distance to the original: its error bound. Integers, dates,
 /// times, strings and all else are stored exactly.
@@ -52,6 +52,7 @@ pub enum Command {
 Examples:
   tolerant compress train.csv -o train.parquet
   tolerant compress data/ 'more/*.parquet' -o all.parquet --rel 1e-2 --column label=exact
+  tolerant compress data/ -o packed/ --rel 1e-2
   tolerant compress train.parquet -o train.small.parquet --layout portable
   tolerant compress sensors.arrow -o sensors.parquet --abs 0.05 --column temperature=abs:0.5 --json
   tolerant compress field.parquet -o out.parquet --rel 1e-3@p1..p99 --column flux=pwrel:0.01 --column image=psnr:60")]
@@ -59,7 +60,8 @@ pub struct Compress {
     /// Parquet, CSV or Arrow IPC files, globs or folders; all of one schema, joined in this order
     #[arg(value_name = "IN", required = true, value_parser = place)]
     pub inputs: Vec<PathBuf>,
-    /// The file to write; it appears complete or not at all
+    /// The file to write; it appears complete or not at all. A folder, or what ends in a slash, gets a
+    /// file for each input file, with bounds relative to the ranges of all of them
     #[arg(short, long, value_name = "OUT", value_parser = place)]
     pub output: PathBuf,
     /// Bound of float columns, as a fraction of each column's value range [default: 0.001]; R@p1..p99
@@ -119,6 +121,9 @@ pub struct Compress {
     #[cfg(feature = "tune")]
     #[arg(skip)]
     pub keep_rows: Option<f64>,
+    #[cfg(feature = "distributed")]
+    #[command(flatten)]
+    pub cluster: Cluster,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
@@ -158,12 +163,13 @@ pub enum RowOrder {
 #[command(after_help = "\
 Examples:
   tolerant verify train.parquet train.packed.parquet
-  tolerant verify 'data/*.csv' all.parquet --json")]
+  tolerant verify 'data/*.csv' all.parquet --json
+  tolerant verify data/ packed/")]
 pub struct Verify {
     /// The original: a Parquet, CSV or Arrow IPC file, a glob or a folder
     #[arg(value_parser = place)]
     pub original: PathBuf,
-    /// The packed or portable file
+    /// The packed or portable file, or the folder that the original was compressed into
     #[arg(value_parser = place)]
     pub packed: PathBuf,
     /// Print one JSON object instead of a table
@@ -235,11 +241,12 @@ pub struct Sql {
     pub cluster: Cluster,
 }
 
-/// The machines that a query runs on.
+/// The machines that do the work.
 #[cfg(feature = "distributed")]
 #[derive(Debug, Args)]
 pub struct Cluster {
-    /// Run scans and joins on these, where `tolerant worker` runs; paths must name the same files there
+    /// Work on these, where `tolerant worker` runs: scans and joins of a query, or the files of a folder
+    /// to compress; paths must name the same files there
     #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',')]
     pub workers: Vec<String>,
     /// Show the workers the token in this file's first line
@@ -305,9 +312,11 @@ pub struct Serve {
     pub memory: u64,
 }
 
-/// Run parts of other machines' queries: those of `tolerant query --workers` and `tolerant sql --workers`.
+/// Run parts of other machines' queries, and compress files for them: those of `tolerant query`, `sql` and
+/// `compress` with --workers.
 ///
-/// Whoever may ask can read every file and URL that this process can. Stop with Ctrl-C.
+/// Whoever may ask can read every file and URL that this process can, and write .parquet files. Stop with
+/// Ctrl-C.
 #[cfg(feature = "distributed")]
 #[derive(Debug, Args)]
 #[command(after_help = "\

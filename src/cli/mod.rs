@@ -2,6 +2,8 @@
 //! error, and an exit code that scripts can rely on.
 
 mod args;
+mod compress;
+mod each_report;
 mod guard;
 mod output;
 mod reports;
@@ -24,15 +26,12 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
-use crate::codec::{Effort, ErrorBound};
-use crate::file::{FileLayout, RowOrder, VectorRange};
-use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::decompress::decompress;
 use crate::tools::input::Input;
 use crate::tools::inspect::inspect;
 use crate::tools::query;
-use crate::tools::verify::verify;
-use crate::tools::{Result, ToolError};
+use crate::tools::verify::{verify, verify_folder};
+use crate::tools::{Result, ToolError, outputs};
 
 use args::{Cli, Command};
 
@@ -68,10 +67,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command) -> Result<u8> {
     match command {
-        Command::Compress(args) => run_compress(args),
+        Command::Compress(args) => compress::run(args),
         Command::Verify(args) => {
-            let original = Input::open(&[&args.original])?;
-            let report = verify(original.schema(), original.batches(), &args.packed)?;
+            let report = match outputs::is_folder(&args.packed) {
+                true => verify_folder(&args.original, &args.packed)?,
+                false => {
+                    let original = Input::open(&[&args.original])?;
+                    verify(original.schema(), original.batches(), &args.packed)?
+                }
+            };
             if args.json {
                 output::print_json(&report)?;
             } else {
@@ -117,55 +121,6 @@ fn dispatch(command: Command) -> Result<u8> {
             Ok(SUCCESS)
         }
     }
-}
-
-#[cfg_attr(not(feature = "tune"), allow(unused_mut))]
-fn run_compress(mut args: args::Compress) -> Result<u8> {
-    #[cfg(feature = "tune")]
-    tune::configured(&mut args)?;
-    let bound = args.rel.or(args.abs).or(args.pwrel).or(args.psnr);
-    #[cfg(feature = "tune")]
-    let bound = bound.or(args.configured_bound);
-    let options = CompressOptions {
-        inputs: args.inputs,
-        output: args.output,
-        bound: bound.unwrap_or(ErrorBound::DEFAULT),
-        columns: args.columns,
-        effort: args.effort.map_or(Effort::default(), Effort::from),
-        max_references: args.max_references,
-        layout: args.layout.map_or(FileLayout::default(), FileLayout::from),
-        block_rows: args.block_rows,
-        row_group_rows: args.row_group_rows,
-        row_order: args.row_order.map_or(RowOrder::default(), RowOrder::from),
-        vector_range: match args.vector_range {
-            args::VectorRange::All => VectorRange::All,
-            args::VectorRange::Dimension => VectorRange::Dimension,
-        },
-        row_id: args.row_id,
-        #[cfg(feature = "tune")]
-        keep_rows: args.keep_rows,
-    };
-    let bar = bar("compressing");
-    let report = compress(&options, &|Progress { phase, rows, total }| {
-        bar.set_message(match phase {
-            Phase::Ranges => "reading ranges",
-            Phase::Quantiles => "reading quantiles",
-            Phase::Compressing => "compressing",
-        });
-        if let Some(total) = total {
-            bar.set_length(total);
-        }
-        bar.set_position(rows);
-        Ok(())
-    });
-    bar.finish_and_clear();
-    let report = report?;
-    if args.json {
-        output::print_json(&reports::compress_json(&report))?;
-    } else {
-        output::print(&reports::compress_table(&report))?;
-    }
-    Ok(SUCCESS)
 }
 
 fn run_query(args: args::Query) -> Result<u8> {

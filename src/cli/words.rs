@@ -1,7 +1,7 @@
 //! The command line's words and what they stand for.
 
 use crate::codec::Effort;
-use crate::file::{FileLayout, RowOrder};
+use crate::file::{FileLayout, RowOrder, VectorRange};
 
 use super::args;
 
@@ -29,6 +29,15 @@ impl From<args::RowOrder> for RowOrder {
         match word {
             args::RowOrder::Keep => Self::Keep,
             args::RowOrder::Any => Self::Any,
+        }
+    }
+}
+
+impl From<args::VectorRange> for VectorRange {
+    fn from(word: args::VectorRange) -> Self {
+        match word {
+            args::VectorRange::All => Self::All,
+            args::VectorRange::Dimension => Self::Dimension,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `tolerant worker`, and `--workers` of `query` and `sql`.
+//! `tolerant worker`, and `--workers` of `query`, `sql` and `compress`.
 
 use crate::distributed::{Cluster, Worker, WorkerOptions};
 use crate::serve::{Token, stop_signal};
@@ -33,11 +33,18 @@ pub fn run(args: args::Worker) -> Result<u8> {
 }
 
 /// Sessions of this process, or of the workers that were named.
-pub fn sessions(cluster: &args::Cluster) -> Result<Sessions> {
-    if cluster.workers.is_empty() {
-        return Ok(Sessions::default());
+pub fn sessions(words: &args::Cluster) -> Result<Sessions> {
+    Ok(match cluster(words)? {
+        None => Sessions::default(),
+        Some(cluster) => Sessions::new(move |config| cluster.session_context(config)),
+    })
+}
+
+/// The workers that were named, if any were.
+pub fn cluster(words: &args::Cluster) -> Result<Option<Cluster>> {
+    if words.workers.is_empty() {
+        return Ok(None);
     }
-    let token = cluster.token_file.as_deref().map(Token::read).transpose()?;
-    let cluster = Cluster::new(&cluster.workers, token)?;
-    Ok(Sessions::new(move |config| cluster.session_context(config)))
+    let token = words.token_file.as_deref().map(Token::read).transpose()?;
+    Cluster::new(&words.workers, token).map(Some)
 }

@@ -54,7 +54,8 @@ impl Channels {
         }
     }
 
-    async fn channel(&self, url: &Url) -> Result<Channel> {
+    /// The connection to a worker, or why there is none.
+    pub(super) async fn channel(&self, url: &Url) -> std::result::Result<Channel, String> {
         // What it holds is whole at any time.
         let known = self
             .open
@@ -81,19 +82,38 @@ impl Channels {
         let channel = connect.await.map_err(|error| {
             let worker = name(url);
             let cause = innermost(&error);
-            DataFusionError::Execution(format!(
+            format!(
                 "worker {worker}: cannot be reached ({cause}); is `tolerant worker` running there?"
-            ))
+            )
         })?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(open.entry(url.clone()).or_insert(channel).clone())
     }
+
+    /// Shows who asks.
+    pub(super) fn sign(&self, headers: &mut HeaderMap) -> Result<()> {
+        sign(self.token.as_ref(), headers)
+    }
+}
+
+fn sign(token: Option<&Token>, headers: &mut HeaderMap) -> Result<()> {
+    if let Some(token) = token {
+        let mut value = HeaderValue::from_bytes(&token.bearer())
+            .map_err(|error| DataFusionError::External(error.into()))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(())
 }
 
 #[async_trait]
 impl ChannelResolver for Channels {
     async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
-        let channel = BoxCloneSyncChannel::new(self.channel(url).await?);
+        let channel = self
+            .channel(url)
+            .await
+            .map_err(DataFusionError::Execution)?;
+        let channel = BoxCloneSyncChannel::new(channel);
         Ok(Box::new(NamedWorker {
             name: name(url),
             token: self.token.clone(),
@@ -103,7 +123,7 @@ impl ChannelResolver for Channels {
 }
 
 /// The worker as `--workers` names it.
-fn name(url: &Url) -> String {
+pub(super) fn name(url: &Url) -> String {
     let port = url.port_or_known_default().unwrap_or_default();
     match url.port() {
         Some(_) => url[Position::BeforeHost..Position::AfterPort].to_owned(),
@@ -126,18 +146,6 @@ struct NamedWorker {
     worker: Box<dyn WorkerChannel>,
 }
 
-impl NamedWorker {
-    fn sign(&self, headers: &mut HeaderMap) -> Result<()> {
-        if let Some(token) = &self.token {
-            let mut value = HeaderValue::from_bytes(&token.bearer())
-                .map_err(|error| DataFusionError::External(error.into()))?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
-        Ok(())
-    }
-}
-
 #[async_trait]
 impl WorkerChannel for NamedWorker {
     async fn coordinator_channel(
@@ -148,7 +156,7 @@ impl WorkerChannel for NamedWorker {
         metrics: ExecutionPlanMetricsSet,
         ctx: &Arc<TaskContext>,
     ) -> Result<BoxStream<'static, Result<WorkerToCoordinatorMsg>>> {
-        self.sign(&mut headers)?;
+        sign(self.token.as_ref(), &mut headers)?;
         settings::put(ctx.session_config().options(), &mut headers)?;
         let answers = self
             .worker
@@ -166,7 +174,7 @@ impl WorkerChannel for NamedWorker {
         metrics: ExecutionPlanMetricsSet,
         ctx: &Arc<TaskContext>,
     ) -> Result<Vec<BoxStream<'static, Result<RecordBatch>>>> {
-        self.sign(&mut headers)?;
+        sign(self.token.as_ref(), &mut headers)?;
         let partitions = self
             .worker
             .execute_task(headers, request, metrics, ctx)
@@ -208,7 +216,7 @@ fn named(worker: &str, error: DataFusionError) -> DataFusionError {
 }
 
 /// What the transport says, in words.
-fn of_status(status: &Status) -> String {
+pub(super) fn of_status(status: &Status) -> String {
     let message = status.message();
     match status.code() {
         Code::Unauthenticated => message.to_owned(),

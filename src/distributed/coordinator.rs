@@ -17,7 +17,7 @@ use super::channels::Channels;
 use super::codec::TolerantCodec;
 use super::scans::{desired_tasks, split};
 
-/// The workers of a query, and what they ask for.
+/// The workers of a query or a dataset, and what they ask for.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     workers: Arc<Vec<Url>>,
@@ -39,6 +39,14 @@ impl Cluster {
             workers: Arc::new(workers.collect::<Result<_>>()?),
             token,
         })
+    }
+
+    pub(super) fn workers(&self) -> &[Url] {
+        &self.workers
+    }
+
+    pub(super) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
     }
 
     /// As [`session_context_with_config`](crate::datafusion::session_context_with_config), for queries whose scans and joins run on the workers.

@@ -1,5 +1,6 @@
 //! Queries over several machines, by datafusion-distributed: workers that run parts of a plan
-//! (`tolerant worker`), and sessions that send the parts to them (`tolerant query --workers`).
+//! (`tolerant worker`), and sessions that send the parts to them (`tolerant query --workers`). The
+//! same workers compress the files of a dataset (`compress`).
 //!
 //! The engine cuts a plan into stages, splits scans over tasks and moves rows between workers.
 //! Here is what it cannot know: how scans of packed files travel (`codec`), how much work they are
@@ -18,6 +19,7 @@
 
 mod channels;
 mod codec;
+mod compress;
 mod coordinator;
 mod scans;
 mod settings;

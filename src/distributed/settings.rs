@@ -27,10 +27,28 @@ pub(super) fn put(options: &ConfigOptions, headers: &mut HeaderMap) -> Result<()
     let value = HeaderValue::from_bytes(text.as_bytes())
         .map_err(|error| config_datafusion_err!("cannot send the session's options: {error}"))?;
     headers.insert(OPTIONS_HEADER, value);
+    put_version(headers)
+}
+
+/// Adds what [`check_version`] wants.
+pub(super) fn put_version(headers: &mut HeaderMap) -> Result<()> {
     let version = HeaderValue::from_str(&VERSION)
         .map_err(|error| config_datafusion_err!("cannot send the version: {error}"))?;
     headers.insert(VERSION_HEADER, version);
     Ok(())
+}
+
+/// Says what is wrong where whoever asks is another version.
+pub(super) fn check_version(headers: &HeaderMap) -> std::result::Result<(), String> {
+    let version = headers.get(VERSION_HEADER).map(HeaderValue::as_bytes);
+    if version == Some(VERSION.as_bytes()) {
+        return Ok(());
+    }
+    let version = version.map_or("no version of Tolerant".into(), String::from_utf8_lossy);
+    Err(format!(
+        "this worker is Tolerant {}, and was asked by {version}; run the same on all machines",
+        *VERSION
+    ))
 }
 
 /// Sets the options that came with a plan.
@@ -38,14 +56,7 @@ pub(super) fn put(options: &ConfigOptions, headers: &mut HeaderMap) -> Result<()
 /// # Errors
 /// When the plan is another version's, or an option is none.
 pub(super) fn take(headers: &HeaderMap, options: &mut ConfigOptions) -> Result<()> {
-    let version = headers.get(VERSION_HEADER).map(HeaderValue::as_bytes);
-    if version != Some(VERSION.as_bytes()) {
-        let version = version.map_or("no version of Tolerant".into(), String::from_utf8_lossy);
-        return Err(config_datafusion_err!(
-            "this worker is Tolerant {}, and was asked by {version}; run the same on all machines",
-            *VERSION
-        ));
-    }
+    check_version(headers).map_err(|why| config_datafusion_err!("{why}"))?;
     let text = headers
         .get(OPTIONS_HEADER)
         .map_or(&b"[]"[..], HeaderValue::as_bytes);

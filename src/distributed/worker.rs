@@ -1,4 +1,4 @@
-//! A worker: runs the parts of plans that it is sent, until it is told to stop.
+//! A worker: runs the parts of plans that it is sent, and compresses files, until it is told to stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,9 +26,10 @@ use crate::tools::Result;
 
 use super::channels::Channels;
 use super::codec::TolerantCodec;
+use super::compress;
 use super::settings;
 
-/// How long queries under way may still take once the worker is told to stop.
+/// How long work under way may still take once the worker is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A connection whose other end does not answer for so long is closed.
@@ -69,11 +70,13 @@ impl Worker {
         self.listener.local_addr().ok()
     }
 
-    /// Works until `stop` is done. Queries under way then have ten seconds to finish.
+    /// Works until `stop` is done. Queries and files under way then have ten seconds to finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { listener, token } = self;
-        let service = service(token.clone()).into_worker_server();
-        let service = InterceptedService::new(service, move |request| admit(&token, request));
+        let queries = service(token.clone()).into_worker_server();
+        let admit = move |request| admit(&token, request);
+        let queries = InterceptedService::new(queries, admit.clone());
+        let compression = InterceptedService::new(compress::service(), admit);
         let incoming = stream::unfold(listener, |listener| async {
             let connection = listener.accept().await.map(|(stream, _)| {
                 // Small answers are not to wait for more; that it fails does no harm.
@@ -90,7 +93,8 @@ impl Worker {
             .http2_keepalive_interval(Some(PING))
             .http2_keepalive_timeout(Some(ANSWER))
             .http2_adaptive_window(Some(true))
-            .add_service(service)
+            .add_service(queries)
+            .add_service(compression)
             .serve_with_incoming_shutdown(incoming, async move {
                 // Its sender gone means the same.
                 let _ = stopped.changed().await;
@@ -105,7 +109,7 @@ impl Worker {
             ended = server => if let Err(error) = ended {
                 tracing::error!("worker: {error}");
             },
-            () = cut_off => tracing::warn!("queries were cut off after {} s", GRACE.as_secs()),
+            () = cut_off => tracing::warn!("work was cut off after {} s", GRACE.as_secs()),
         }
     }
 }

@@ -27,10 +27,39 @@ impl AtomicFile {
     /// [`FileError::Io`] when the folder does not exist or cannot be written to, and
     /// [`FileError::InvalidInput`] when `path` is a folder.
     pub fn create(path: &Path) -> Result<Self> {
+        let folder = Self::folder_for(path)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX);
+        Self::begin(path, folder, builder)
+    }
+
+    /// As [`create`](Self::create), at [`scratch_path`](Self::scratch_path) until it is committed,
+    /// so that others can remove what a killed process leaves.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); and where there is such a file already.
+    #[cfg(feature = "cli")]
+    pub(crate) fn create_marked(path: &Path, mark: u64) -> Result<Self> {
+        let folder = Self::folder_for(path)?;
+        let name = marked(mark);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&name).rand_bytes(0);
+        Self::begin(path, folder, builder)
+    }
+
+    /// Where a marked file for `path` is being written, if beside its final place.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn scratch_path(path: &Path, mark: u64) -> Option<PathBuf> {
+        let local = !super::is_url(path);
+        local.then(|| folder_of(path).join(marked(mark)))
+    }
+
+    /// The folder to write a file in before it appears.
+    fn folder_for(path: &Path) -> Result<PathBuf> {
         #[cfg(feature = "remote")]
         if let Some(url) = remote::url_of(path) {
             remote::check_writable(url)?;
-            return Self::begin(path, &std::env::temp_dir());
+            return Ok(std::env::temp_dir());
         }
         if path.is_dir() || path.file_name().is_none() {
             return Err(FileError::invalid(format!(
@@ -38,12 +67,10 @@ impl AtomicFile {
                 path.display()
             )));
         }
-        Self::begin(path, folder_of(path))
+        Ok(folder_of(path).to_owned())
     }
 
-    fn begin(path: &Path, folder: &Path) -> Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".tolerant-").suffix(".tmp");
+    fn begin(path: &Path, folder: PathBuf, mut builder: tempfile::Builder<'_, '_>) -> Result<Self> {
         // A temporary file is private by default; a result has the permissions of any new file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -103,6 +130,15 @@ impl Write for AtomicFile {
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
+}
+
+/// Names that readers of folders skip.
+const PREFIX: &str = ".tolerant-";
+const SUFFIX: &str = ".tmp";
+
+#[cfg(feature = "cli")]
+fn marked(mark: u64) -> String {
+    format!("{PREFIX}{mark:016x}{SUFFIX}")
 }
 
 fn folder_of(path: &Path) -> &Path {

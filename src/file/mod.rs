@@ -54,6 +54,8 @@ mod tests_exact;
 mod tests_forged;
 #[cfg(test)]
 mod tests_references;
+#[cfg(any(feature = "remote", feature = "serve"))]
+mod url_name;
 mod virtual_file;
 mod writer;
 mod writing;
@@ -79,6 +81,10 @@ pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
 pub use row_id::row_id_of;
-pub use source::{ReadAt, open_source, shown};
+#[cfg(feature = "distributed")]
+pub(crate) use schema_codec::{from_ipc, to_ipc};
+pub use source::{ReadAt, is_url, open_source, shown};
+#[cfg(feature = "serve")]
+pub(crate) use url_name::encode_name;
 pub use virtual_file::{VirtualFile, VirtualRead};
 pub use writer::Writer;

@@ -29,6 +29,7 @@ use url::{Position, Url};
 
 use super::error::{FileError, Result};
 use super::source::ReadAt;
+use super::url_name::encode_name;
 
 /// The schemes of URLs that are read and written.
 const SCHEMES: [&str; 7] = ["s3", "s3a", "gs", "az", "abfss", "http", "https"];
@@ -136,6 +137,18 @@ pub fn shown(url: &str) -> String {
         }
         _ => url.to_owned(),
     }
+}
+
+/// The URL of what these names lead to below the folder at `url`, which ends in `/`.
+pub fn below(url: &str, names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| encode_name(name)).collect();
+    format!("{url}{}", names.join("/"))
+}
+
+/// A part of a URL as the name that it stands for.
+pub fn decoded(part: &str) -> String {
+    let decoded = percent_decode_str(part).decode_utf8();
+    decoded.map_or_else(|_| part.to_owned(), |decoded| decoded.into_owned())
 }
 
 /// Waits for asynchronous work, wherever this is called from: it is done by threads of its own.

@@ -64,7 +64,7 @@ pub(super) fn from_simple(bytes: &[u8], name: &dyn Fn(usize) -> String) -> Resul
     Ok(Schema::new(fields?))
 }
 
-pub(super) fn to_ipc(schema: &Schema) -> Vec<u8> {
+pub(crate) fn to_ipc(schema: &Schema) -> Vec<u8> {
     let mut tracker = DictionaryTracker::new(true);
     let options = IpcWriteOptions::default();
     IpcDataGenerator::default()
@@ -72,7 +72,7 @@ pub(super) fn to_ipc(schema: &Schema) -> Vec<u8> {
         .ipc_message
 }
 
-pub(super) fn from_ipc(bytes: &[u8]) -> Result<Schema> {
+pub(crate) fn from_ipc(bytes: &[u8]) -> Result<Schema> {
     // arrow-ipc panics on types that it does not know, which a forged seal could cover.
     std::panic::catch_unwind(|| try_schema_from_flatbuffer_bytes(bytes))
         .map_err(|_| FileError::corrupt("schema in the block index: unknown type"))?

@@ -46,6 +46,17 @@ pub trait ReadAt: Send + Sync {
     }
 }
 
+/// Whether a path is the URL of a file in an object store or on a web server.
+pub fn is_url(path: &Path) -> bool {
+    #[cfg(feature = "remote")]
+    return remote::url_of(path).is_some();
+    #[cfg(not(feature = "remote"))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// A path as it may be shown: of a URL, without the password that it may hold.
 pub fn shown(path: &Path) -> String {
     #[cfg(feature = "remote")]

@@ -4,7 +4,9 @@
 //! file or folder right there is refused, on every platform alike. Links are the file system's
 //! matter: see [`Folder`](super::files::Folder).
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
+
+pub(super) use crate::file::encode_name as encode;
 
 /// The path of a URL, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,18 +63,6 @@ fn check_escapes(segment: &[u8]) -> Option<()> {
         digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
     }
     Some(())
-}
-
-/// What stands in a URL as it is: RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
-
-/// A name as a segment of a URL.
-pub fn encode(name: &str) -> String {
-    utf8_percent_encode(name, SEGMENT).to_string()
 }
 
 #[cfg(test)]

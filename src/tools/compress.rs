@@ -1,6 +1,6 @@
 //! Any tables in, one packed or portable file out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 
-use crate::codec::{Effort, ErrorBound, ValueRange};
+use crate::codec::{Effort, ErrorBound};
 use crate::file::{
     AtomicFile, FileError, FileLayout, PortableWriter, RowOrder, VectorRange, WriteReport, Writer,
     WriterOptions, bound_names, is_float,
@@ -17,9 +17,8 @@ use crate::file::{
 
 use super::error::{Result, ToolError};
 use super::input::{Input, TableFile};
-use super::leaves::{self, LeafRange};
-use super::quantiles::Wanted;
-use super::{names, paths, quantiles, ranges};
+use super::relative::Ranges;
+use super::{names, paths};
 
 /// What to compress, into which file, and how closely.
 #[derive(Debug, Clone)]
@@ -103,50 +102,13 @@ pub fn compress(
     check_columns(&input, options)?;
     check_row_id(&input, options.row_id.as_deref())?;
 
-    let relative = relative_columns(&input, options);
-    let mut ranges = input.known_ranges().to_vec();
-    let unknown: Vec<usize> = relative
-        .iter()
-        .copied()
-        .filter(|&column| ranges[column].is_none())
-        .collect();
-    if !unknown.is_empty() {
-        let found = ranges::read(&input, &unknown, &counted(&input, Phase::Ranges, progress))?;
-        unknown
-            .iter()
-            .zip(found)
-            .for_each(|(&column, range)| ranges[column] = Some(range));
-    }
-
-    let robust = robust_columns(&input, options);
-    let report = counted(&input, Phase::Quantiles, progress);
-    let found = quantiles::read(&input, &robust, &report)?;
-    let quantiles: Vec<(usize, ValueRange)> =
-        robust.iter().map(|wanted| wanted.0).zip(found).collect();
-
-    let leaves = leaves::read(&input, options, &counted(&input, Phase::Ranges, progress))?;
-    let declared: Vec<(usize, ValueRange)> = relative
-        .iter()
-        .filter_map(|&column| Some((column, ranges[column]?)))
-        .collect();
-    let all = [quantiles.as_slice(), declared.as_slice()].concat();
-    let (mut file, mut written) = write(&input, options, (&all, &leaves), progress)?;
-    // Statistics are another program's word. Where the values do not bear them out, the promise
-    // would be another than the one asked for: once more, with the ranges of the values.
-    let reports = written.columns.iter();
-    let seen: Vec<(usize, ValueRange)> = reports
-        .filter(|report| relative.binary_search(&report.column).is_ok())
-        .map(|report| (report.column, report.range))
-        .collect();
-    if seen
-        .iter()
-        .zip(&declared)
-        .any(|(seen, declared)| seen != declared && !(seen.1.is_empty() && declared.1.is_empty()))
-    {
+    let ranges = Ranges::find(&input, options, progress)?;
+    let output = Output::of(options);
+    let (mut file, mut written) = write(&input, options, output, &ranges, progress)?;
+    if let Some(ranges) = ranges.corrected(written.columns.iter()) {
         tracing::warn!("an input's statistics do not match its values; compressing again");
         drop(file);
-        let all = [quantiles.as_slice(), seen.as_slice()].concat();
-        (file, written) = write(&input, options, (&all, &leaves), progress)?;
+        (file, written) = write(&input, options, output, &ranges, progress)?;
     }
     file.commit()
         .map_err(|error| ToolError::file(&options.output, error))?;
@@ -157,7 +119,7 @@ pub fn compress(
 }
 
 /// Adds up rows for `progress`.
-fn counted<'a>(
+pub(super) fn counted<'a>(
     input: &'a Input,
     phase: Phase,
     progress: &'a (dyn Fn(Progress) -> Result<()> + Sync),
@@ -172,41 +134,7 @@ fn counted<'a>(
     }
 }
 
-/// The float columns whose bound depends on their smallest and largest value.
-fn relative_columns(input: &Input, options: &CompressOptions) -> Vec<usize> {
-    bounds_of_floats(input, options)
-        .filter(|(_, bound)| bound.needs_range())
-        .filter(|(_, bound)| !matches!(bound, ErrorBound::RobustRel { .. }))
-        .map(|(column, _)| column)
-        .collect()
-}
-
-/// The float columns whose bound depends on quantiles.
-fn robust_columns(input: &Input, options: &CompressOptions) -> Vec<Wanted> {
-    bounds_of_floats(input, options)
-        .filter_map(|(column, bound)| match bound {
-            ErrorBound::RobustRel { low, high, .. } if !bound.is_exact() => {
-                Some((column, low, high))
-            }
-            _ => None,
-        })
-        .collect()
-}
-
-fn bounds_of_floats<'a>(
-    input: &'a Input,
-    options: &'a CompressOptions,
-) -> impl Iterator<Item = (usize, ErrorBound)> + 'a {
-    let fields = input.schema().fields().iter().enumerate();
-    let floats = fields.filter(|(_, field)| is_float(field.data_type()));
-    floats.map(|(index, field)| {
-        let mut own = options.columns.iter();
-        let own = own.find(|(name, _)| name == field.name());
-        (index, own.map_or(options.bound, |(_, bound)| *bound))
-    })
-}
-
-fn check_columns(input: &Input, options: &CompressOptions) -> Result<()> {
+pub(super) fn check_columns(input: &Input, options: &CompressOptions) -> Result<()> {
     let columns = &options.columns;
     let known = bound_names(input.schema());
     for (index, (name, bound)) in columns.iter().enumerate() {
@@ -245,48 +173,41 @@ fn check_row_id(input: &Input, name: Option<&str>) -> Result<()> {
     }
 }
 
+/// Where to write.
+#[derive(Clone, Copy)]
+pub(super) struct Output<'a> {
+    pub(super) path: &'a Path,
+    /// See [`AtomicFile::create_marked`].
+    pub(super) mark: Option<u64>,
+}
+
+impl<'a> Output<'a> {
+    fn of(options: &'a CompressOptions) -> Self {
+        Self {
+            path: &options.output,
+            mark: None,
+        }
+    }
+
+    fn create(self) -> std::result::Result<AtomicFile, FileError> {
+        match self.mark {
+            Some(mark) => AtomicFile::create_marked(self.path, mark),
+            None => AtomicFile::create(self.path),
+        }
+    }
+}
+
 /// Writes the whole input to a file that is yet to be committed; reads ahead in another thread.
-fn write(
+pub(super) fn write(
     input: &Input,
     options: &CompressOptions,
-    (ranges, leaves): (&[(usize, ValueRange)], &[LeafRange]),
+    output: Output<'_>,
+    ranges: &Ranges,
     progress: &(dyn Fn(Progress) -> Result<()> + Sync),
 ) -> Result<(AtomicFile, WriteReport)> {
-    let failed = |error| ToolError::file(&options.output, error);
-    let mut writer_options = WriterOptions::default().with_bound(options.bound);
-    for (name, bound) in &options.columns {
-        writer_options = writer_options.with_column_bound(name, *bound);
-    }
-    for (column, range) in ranges {
-        writer_options =
-            writer_options.with_column_range(input.schema().field(*column).name(), *range);
-    }
-    writer_options = writer_options.with_vector_range(options.vector_range);
-    for leaf in leaves {
-        writer_options = leaf.declare(writer_options);
-    }
-    if let Some(rows) = options.block_rows {
-        if options.layout == FileLayout::Portable {
-            return Err(ToolError::invalid(
-                "a portable file has no blocks; leave out --block-rows, or set --row-group-rows",
-            ));
-        }
-        writer_options = writer_options.with_block_rows(rows);
-    }
-    if let Some(rows) = options.row_group_rows {
-        writer_options = writer_options.with_row_group_rows(rows);
-    }
-
-    writer_options = writer_options.with_effort(options.effort);
-    if let Some(references) = options.max_references {
-        writer_options = writer_options.with_max_references(references);
-    }
-    writer_options = writer_options.with_row_order(options.row_order);
-    if let Some(name) = &options.row_id {
-        writer_options = writer_options.with_row_id(name);
-    }
-
-    let file = AtomicFile::create(&options.output).map_err(failed)?;
+    let failed = |error| ToolError::file(output.path, error);
+    let writer_options = ranges.declare(input, writer_options(options)?);
+    let file = output.create().map_err(failed)?;
     let schema = Arc::clone(input.schema());
     let mut writer = match options.layout {
         FileLayout::Packed => Writer::try_new(file, schema, writer_options).map(AnyWriter::Packed),
@@ -320,6 +241,35 @@ fn write(
         Ok::<_, ToolError>(())
     })?;
     writer.close().map_err(failed)
+}
+
+/// What `options` say to a writer, but for ranges.
+pub(super) fn writer_options(options: &CompressOptions) -> Result<WriterOptions> {
+    let mut writer_options = WriterOptions::default().with_bound(options.bound);
+    for (name, bound) in &options.columns {
+        writer_options = writer_options.with_column_bound(name, *bound);
+    }
+    if let Some(rows) = options.block_rows {
+        if options.layout == FileLayout::Portable {
+            return Err(ToolError::invalid(
+                "a portable file has no blocks; leave out --block-rows, or set --row-group-rows",
+            ));
+        }
+        writer_options = writer_options.with_block_rows(rows);
+    }
+    if let Some(rows) = options.row_group_rows {
+        writer_options = writer_options.with_row_group_rows(rows);
+    }
+    if let Some(references) = options.max_references {
+        writer_options = writer_options.with_max_references(references);
+    }
+    if let Some(name) = &options.row_id {
+        writer_options = writer_options.with_row_id(name);
+    }
+    Ok(writer_options
+        .with_vector_range(options.vector_range)
+        .with_effort(options.effort)
+        .with_row_order(options.row_order))
 }
 
 /// A writer of either layout.

@@ -25,8 +25,8 @@ pub struct CsvScan {
     pub rows: u64,
 }
 
-/// Reads the whole file for its columns' names and types.
-pub fn scan(path: &Path) -> Result<CsvScan> {
+/// The delimiter, and the columns' names.
+pub fn header(path: &Path) -> Result<(u8, Vec<String>)> {
     let delimiter = delimiter(path)?;
     let (header, _) = Format::default()
         .with_header(true)
@@ -44,7 +44,12 @@ pub fn scan(path: &Path) -> Result<CsvScan> {
             "an empty CSV file; its first line must name the columns",
         ));
     }
+    Ok((delimiter, names))
+}
 
+/// Reads the whole file for its columns' names and types.
+pub fn scan(path: &Path) -> Result<CsvScan> {
+    let (delimiter, names) = header(path)?;
     let text = names
         .iter()
         .map(|name| Field::new(name, DataType::Utf8, true))

@@ -81,6 +81,34 @@ impl Input {
         })
     }
 
+    /// Opens one file of a dataset whose schema was made out over all of its files.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its columns are not those of `schema`.
+    pub fn open_part(path: &Path, schema: &SchemaRef) -> Result<Self> {
+        let dataset = Path::new("the dataset");
+        let kind = recognise(path)?;
+        let (table, own) = match kind {
+            Kind::Csv { .. } => open_csv_as(path, schema)?,
+            _ => {
+                let file = open_file(path)?;
+                (file.table, file.schema)
+            }
+        };
+        let unified = schema::unify([(dataset, schema), (path, &own)])?;
+        if unified != *schema {
+            return Err(ToolError::bad_file(
+                path,
+                "its schema is not that of the dataset; it may have changed meanwhile",
+            ));
+        }
+        Ok(Self {
+            files: vec![table],
+            schema: Arc::clone(schema),
+            known_ranges: vec![None; schema.fields().len()],
+        })
+    }
+
     /// The schema of every batch.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -244,6 +272,23 @@ fn open_file(path: &Path) -> Result<OpenedFile> {
     opened.table.copy = copy;
     schema::check(path, &opened.schema)?;
     Ok(opened)
+}
+
+/// A CSV file whose columns have the types that `schema` says.
+fn open_csv_as(path: &Path, schema: &SchemaRef) -> Result<(TableFile, SchemaRef)> {
+    let copy = is_url(path).then(|| download(path)).transpose()?;
+    let (delimiter, names) = csv::header(copy.as_deref().unwrap_or(path))?;
+    let text = |name| Field::new(name, DataType::Utf8, true);
+    let own = Schema::new(names.into_iter().map(text).collect::<Vec<_>>());
+    schema::check_names(Path::new("the dataset"), schema, path, &own)?;
+    let table = TableFile {
+        path: path.to_path_buf(),
+        copy,
+        kind: Kind::Csv { delimiter },
+        rows: None,
+        row_groups: 1,
+    };
+    Ok((table, Arc::clone(schema)))
 }
 
 /// A copy of a remote file, which lasts as long as what is returned.

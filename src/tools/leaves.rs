@@ -13,11 +13,12 @@ use super::input::Input;
 use super::ranges::for_each_batch;
 
 /// The range of a leaf over all of an input.
-pub(super) struct LeafRange {
-    name: String,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LeafRange {
+    pub(crate) name: String,
     /// One, or one for each dimension.
-    ranges: Vec<ValueRange>,
-    by_dimension: bool,
+    pub(crate) ranges: Vec<ValueRange>,
+    pub(crate) by_dimension: bool,
 }
 
 impl LeafRange {
@@ -27,6 +28,17 @@ impl LeafRange {
             (false, Some(range)) => options.with_column_range(&self.name, *range),
             (false, None) => options,
         }
+    }
+}
+
+/// Joins what was found in one part of a dataset to what was found in those before.
+pub(super) fn join_parts(all: &mut Vec<LeafRange>, part: Vec<LeafRange>) {
+    if all.is_empty() {
+        *all = part;
+        return;
+    }
+    for (all, part) in all.iter_mut().zip(part) {
+        join(&mut all.ranges, part.ranges);
     }
 }
 
@@ -74,6 +86,11 @@ pub(super) fn read(
         },
     });
     Ok(all.collect())
+}
+
+/// Whether there is anything for [`read`] to find.
+pub(super) fn are_wanted(input: &Input, options: &CompressOptions) -> bool {
+    !wanted(input, options).is_empty()
 }
 
 /// The leaves whose bounds are relative to a range, as far as they have a name of their own.

@@ -2,6 +2,7 @@
 //! report; none prints.
 
 pub mod compress;
+pub mod compress_each;
 mod csv;
 pub mod decompress;
 pub mod error;
@@ -11,12 +12,14 @@ mod infer;
 pub mod input;
 pub mod inspect;
 mod ipc;
-mod leaves;
+pub(crate) mod leaves;
 mod names;
+pub mod outputs;
 pub mod paths;
 mod quantiles;
 pub mod query;
 mod ranges;
+pub(crate) mod relative;
 mod row_groups;
 mod schema;
 pub mod verify;

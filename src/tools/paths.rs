@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use crate::file::is_url;
 #[cfg(feature = "remote")]
 use crate::file::remote;
 use crate::file::shown;
@@ -19,32 +20,47 @@ pub fn expand<P: AsRef<Path>>(inputs: &[P]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for input in inputs {
         let input = input.as_ref();
-        let before = files.len();
-        if is_url(input) {
-            expand_url(input, &mut files)?;
-            continue;
+        let found = files_of(input)?;
+        if is_input_folder(input) {
+            found
+                .iter()
+                .try_for_each(|file| check_partitions(input, file))?;
         }
-        match fs::metadata(input) {
-            Ok(found) if found.is_dir() => {
-                walk(input, &mut files)?;
-                if files.len() == before {
-                    let what = format!("the folder {} holds no files", input.display());
-                    return Err(ToolError::invalid(what));
-                }
-                files[before..]
-                    .iter()
-                    .try_for_each(|file| check_partitions(input, file))?;
-            }
-            Ok(_) => files.push(input.to_path_buf()),
-            Err(error) => match input.to_str() {
-                Some(pattern) if pattern.contains(['*', '?', '[']) => {
-                    expand_glob(pattern, &mut files)?
-                }
-                _ => return Err(ToolError::io("open", input, error)),
-            },
-        }
+        files.extend(found);
     }
     Ok(files)
+}
+
+/// The files that one input names, in partitions or not.
+pub(super) fn files_of(input: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    if is_url(input) {
+        expand_url(input, &mut files)?;
+        return Ok(files);
+    }
+    match fs::metadata(input) {
+        Ok(found) if found.is_dir() => {
+            walk(input, &mut files)?;
+            if files.is_empty() {
+                let what = format!("the folder {} holds no files", input.display());
+                return Err(ToolError::invalid(what));
+            }
+        }
+        Ok(_) => files.push(input.to_path_buf()),
+        Err(error) => match input.to_str() {
+            Some(pattern) if pattern.contains(['*', '?', '[']) => expand_glob(pattern, &mut files)?,
+            _ => return Err(ToolError::io("open", input, error)),
+        },
+    }
+    Ok(files)
+}
+
+/// Whether an input names a folder rather than a file or a glob.
+pub(super) fn is_input_folder(input: &Path) -> bool {
+    match is_url(input) {
+        true => input.as_os_str().as_encoded_bytes().ends_with(b"/"),
+        false => input.is_dir(),
+    }
 }
 
 /// An error where the folders between `folder` and `file` are named like `year=2024`: such names
@@ -63,17 +79,6 @@ fn check_partitions(folder: &Path, file: &Path) -> Result<()> {
     }
 }
 
-/// Whether a path is the URL of a file in an object store or on a web server.
-pub fn is_url(path: &Path) -> bool {
-    #[cfg(feature = "remote")]
-    return remote::url_of(path).is_some();
-    #[cfg(not(feature = "remote"))]
-    {
-        let _ = path;
-        false
-    }
-}
-
 /// Adds the file of a URL or, where it ends in `/`, all files below it but for hidden ones.
 fn expand_url(url: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     #[cfg(feature = "remote")]
@@ -86,12 +91,7 @@ fn expand_url(url: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
                 "there are no files below {text}"
             )));
         }
-        let below = Path::new(text);
-        let listed: Vec<PathBuf> = listed.into_iter().map(PathBuf::from).collect();
-        listed
-            .iter()
-            .try_for_each(|file| check_partitions(below, file))?;
-        files.extend(listed);
+        files.extend(listed.into_iter().map(PathBuf::from));
         return Ok(());
     }
     files.push(url.to_path_buf());

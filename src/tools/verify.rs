@@ -44,6 +44,7 @@ mod any_order;
 mod boxes;
 mod check;
 mod column;
+mod folder;
 mod gathered;
 mod matching;
 mod nested;
@@ -63,6 +64,7 @@ pub use any_order::RowsStand;
 use any_order::{ColumnPair, Group};
 use check::Check;
 use column::{Chunk, ColumnCheck};
+pub use folder::verify_folder;
 use nested::NestedCheck;
 use promises::{leaf_promises, portable_promises, promises};
 use sides::{Side, prefetched};
@@ -167,8 +169,17 @@ pub fn verify<I>(schema: &Schema, original: I, packed: &Path) -> Result<VerifyRe
 where
     I: Iterator<Item = Result<RecordBatch>> + Send,
 {
-    let at_packed = |source| ToolError::file(packed, source);
-    let builder = ReaderBuilder::open(packed).map_err(at_packed)?;
+    verify_batches(schema, original, open(packed, schema)?)
+}
+
+/// The packed (or ordinary Parquet) file at `packed`, to be compared with an original of `schema`.
+fn open(
+    packed: &Path,
+    schema: &Schema,
+) -> Result<PackedTable<impl Iterator<Item = Result<RecordBatch>> + Send + use<>>> {
+    let path = packed.to_owned();
+    let at_packed = move |source| ToolError::file(&path, source);
+    let builder = ReaderBuilder::open(packed).map_err(&at_packed)?;
     let packed_schema = builder.schema().clone();
     let (metadata, promises, leaves, rows) = match builder.opened() {
         Opened::Packed(layout) => (
@@ -178,7 +189,7 @@ where
             stand(layout.schema(), layout.row_id(), layout.row_order(), schema),
         ),
         Opened::Ordinary(metadata) => {
-            let promises = portable_promises(metadata, &packed_schema).map_err(at_packed)?;
+            let promises = portable_promises(metadata, &packed_schema).map_err(&at_packed)?;
             // Without promises it is any other Parquet file, whose rows are in order.
             let own = (!promises.is_empty()).then_some(metadata);
             let row_id = own.and_then(|metadata| row_id_of(metadata));
@@ -196,17 +207,16 @@ where
     let batches = builder
         .with_batch_size(rows_at_once)
         .build()
-        .map_err(at_packed)?
-        .map(|batch| batch.map_err(|error| at_packed(error.into())));
-    let table = PackedTable {
+        .map_err(&at_packed)?
+        .map(move |batch| batch.map_err(|error| at_packed(error.into())));
+    Ok(PackedTable {
         schema: packed_schema,
         promises,
         leaves,
         row_groups,
         rows,
         batches,
-    };
-    verify_batches(schema, original, table)
+    })
 }
 
 /// How the rows of a packed file, of which it says this, stand to those of an original.

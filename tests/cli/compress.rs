@@ -369,7 +369,7 @@ fn impossible_outputs_are_errors() {
     write_parquet(&folder.path("in.parquet"), &mixed(0, 100));
     fs::create_dir(folder.path("folder")).unwrap();
     folder.fails(
-        &["compress", "in.parquet", "-o", "folder"],
+        &["decompress", "in.parquet", "-o", "folder"],
         &["folder", "is a folder"],
     );
     folder.fails(

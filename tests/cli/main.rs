@@ -5,6 +5,7 @@ mod bounds;
 mod compress;
 mod csv;
 mod decompress;
+mod folders;
 mod hostile;
 mod inputs;
 mod inspect;

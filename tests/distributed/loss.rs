@@ -1,7 +1,6 @@
 //! A worker is lost in the middle of a query: an error that names it, or the right answer; never
 //! another answer, and never silence.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -20,13 +19,6 @@ fn query(folder: &std::path::Path) -> String {
          FROM '{packed}' a JOIN '{packed}' b ON a.part = b.part \
          WHERE a.id < 6000 AND a.x + b.x > 20 GROUP BY a.part ORDER BY a.part"
     )
-}
-
-fn signal(worker: &Worker, signal: &str) {
-    let status = Command::new("kill")
-        .args([signal, &worker.child.id().to_string()])
-        .status();
-    assert!(status.unwrap().success());
 }
 
 /// The answer, or an error that names the worker; whether it was the latter.

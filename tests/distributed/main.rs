@@ -3,6 +3,8 @@
 
 mod access;
 mod answers;
+mod compress;
+mod compress_loss;
 mod loss;
 mod partitions;
 mod support;

@@ -79,7 +79,12 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(more: &[&str]) -> Self {
+        Self::start_in(Path::new("."), more)
+    }
+
+    pub fn start_in(folder: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tolerant"))
+            .current_dir(folder)
             .args(["worker", "--bind", "127.0.0.1:0"])
             .args(more)
             .stdout(Stdio::piped())
@@ -102,6 +107,14 @@ impl Drop for Worker {
     }
 }
 
+/// Sends a worker a signal, as `-KILL`.
+pub fn signal(worker: &Worker, signal: &str) {
+    let status = Command::new("kill")
+        .args([signal, &worker.child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
 /// The `--workers` of some.
 pub fn addresses(workers: &[Worker]) -> String {
     let addresses: Vec<&str> = workers
@@ -119,7 +132,7 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// `tolerant query` on its way.
+/// `tolerant query`, or another command, on its way.
 pub struct Query(Child);
 
 impl Query {
@@ -133,10 +146,16 @@ impl Query {
         } else {
             ""
         };
+        let query = format!("{setting} {sql}");
+        let args = [&["query", query.as_str(), "--format", "json"], more].concat();
+        Self::command_in(folder, &args)
+    }
+
+    /// Any command.
+    pub fn command_in(folder: &Path, args: &[&str]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_tolerant"))
             .current_dir(folder)
-            .args(["query", &format!("{setting} {sql}"), "--format", "json"])
-            .args(more)
+            .args(args)
             .env_remove("RUST_BACKTRACE")
             .env_remove("TOLERANT_LOG")
             .stdout(Stdio::piped())
@@ -144,6 +163,14 @@ impl Query {
             .spawn()
             .unwrap();
         Self(child)
+    }
+
+    /// Kills it once so much time has passed.
+    pub fn kill_after(self, time: Duration) {
+        let Self(mut child) = self;
+        std::thread::sleep(time);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Waits for the end, which must come within `limit`.

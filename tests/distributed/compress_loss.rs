@@ -1,0 +1,149 @@
+//! Workers are lost while they compress: their files are written by others, and nothing of theirs
+//! remains.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::compress::{LIMIT, assert_same, compress, contents, dataset, report, start};
+use crate::support::*;
+
+/// Enough for seconds on three workers.
+const FILES: usize = 12;
+const ROWS: usize = 60_000;
+
+/// What the dataset becomes in one process, in `here/`, and how long it takes on workers.
+fn expected(root: &Path, workers: &[Worker]) -> Duration {
+    compress(root, "here/", &[]);
+    let start = Instant::now();
+    compress(root, "out/", &["--workers", &addresses(workers)]);
+    assert_same(&root.join("here"), &root.join("out"));
+    fs::remove_dir_all(root.join("out")).unwrap();
+    start.elapsed()
+}
+
+#[test]
+fn a_killed_worker() {
+    let folder = dataset(FILES, ROWS);
+    let root = folder.path();
+    let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
+    let whole = expected(root, &workers);
+    assert!(whole > Duration::from_millis(500), "too fast: {whole:?}");
+    let mut noticed = 0;
+    for moment in 1..6 {
+        let run = start(root, "out/", &["--workers", &addresses(&workers)]);
+        std::thread::sleep(whole * moment / 6);
+        let mut lost = workers.remove(moment as usize % 3);
+        signal(&lost, "-KILL");
+        lost.child.wait().unwrap();
+        let report = report(&run.end(LIMIT));
+        assert_same(&root.join("here"), &root.join("out"));
+        let losses = report["lost_workers"].as_array().unwrap();
+        for loss in losses {
+            assert!(loss.as_str().unwrap().contains(&lost.address), "{loss}");
+        }
+        noticed += losses.len();
+        fs::remove_dir_all(root.join("out")).unwrap();
+        workers.push(Worker::start(&[]));
+    }
+    assert!(noticed >= 2, "{noticed} of 5 runs noticed");
+}
+
+/// A worker that says nothing any more; when it wakes, it changes nothing.
+#[cfg(unix)]
+#[test]
+fn a_worker_that_falls_silent() {
+    let folder = dataset(FILES, ROWS);
+    let root = folder.path();
+    let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
+    let whole = expected(root, &workers);
+    let run = start(root, "out/", &["--workers", &addresses(&workers)]);
+    std::thread::sleep(whole / 3);
+    signal(&workers[1], "-STOP");
+    let report = report(&run.end(LIMIT));
+    assert_same(&root.join("here"), &root.join("out"));
+    let losses = report["lost_workers"].to_string();
+    assert!(losses.contains(&workers[1].address), "{losses}");
+    // Another promise for the same files, which the sleeper must not undo.
+    compress(root, "out/", &["--rel", "0.1"]);
+    let before = contents(&root.join("out"));
+    signal(&workers[1], "-CONT");
+    std::thread::sleep(whole + Duration::from_secs(2));
+    assert!(before == contents(&root.join("out")));
+}
+
+/// Nobody is left: an error that names all, and no file that is not whole.
+#[test]
+fn all_workers_are_killed() {
+    let folder = dataset(FILES, ROWS);
+    let root = folder.path();
+    let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
+    let whole = expected(root, &workers);
+    let run = start(root, "out/", &["--workers", &addresses(&workers)]);
+    std::thread::sleep(whole / 2);
+    for worker in &mut workers {
+        worker.child.kill().unwrap();
+        worker.child.wait().unwrap();
+    }
+    let run = run.end(LIMIT);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    for worker in &workers {
+        assert!(run.stderr.contains(&worker.address), "{run:?}");
+    }
+    let (written, here) = (contents(&root.join("out")), contents(&root.join("here")));
+    for (name, bytes) in &written {
+        assert!(here.get(name) == Some(bytes), "{name}");
+        assert!(run.stderr.contains(name), "{name} is not in {run:?}");
+    }
+}
+
+/// One of the addresses is nobody's.
+#[test]
+fn a_worker_that_is_not_there() {
+    let folder = dataset(4, 1000);
+    let root = folder.path();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let one = Worker::start(&[]);
+    compress(root, "here/", &[]);
+    let report = compress(
+        root,
+        "out/",
+        &["--workers", &format!("{free},{}", one.address)],
+    );
+    assert_same(&root.join("here"), &root.join("out"));
+    assert!(
+        report["lost_workers"].to_string().contains(&free),
+        "{report}"
+    );
+    let run = start(root, "more/", &["--workers", &free]).end(LIMIT);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(
+        run.stderr.contains(&free) && run.stderr.contains("tolerant worker"),
+        "{run:?}"
+    );
+    assert_eq!(contents(&root.join("more")).len(), 0);
+}
+
+/// The command is killed: its workers stop, and leave nothing behind.
+#[cfg(unix)]
+#[test]
+fn a_killed_command() {
+    let folder = dataset(FILES, ROWS);
+    let root = folder.path();
+    let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
+    let whole = expected(root, &workers);
+    start(root, "out/", &["--workers", &addresses(&workers)]).kill_after(whole / 3);
+    std::thread::sleep(whole + Duration::from_secs(2));
+    let (written, here) = (contents(&root.join("out")), contents(&root.join("here")));
+    assert!(written.len() < FILES, "nothing was left to do");
+    for (name, bytes) in &written {
+        assert!(here.get(name) == Some(bytes), "{name}");
+    }
+    compress(root, "out/", &["--workers", &addresses(&workers)]);
+    assert_same(&root.join("here"), &root.join("out"));
+}
