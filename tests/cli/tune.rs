@@ -201,7 +201,10 @@ fn a_browser_shows_the_report_without_errors() {
                 "--disable-component-update",
                 "--disable-sync",
             ])
-            .arg(format!("--user-data-dir={}/profile", folder.root().display()))
+            .arg(format!(
+                "--user-data-dir={}/profile",
+                folder.root().display()
+            ))
             .args(["--window-size=1100,2600", what])
             .arg(format!(
                 "file://{}/report/report.html",
