@@ -1,11 +1,16 @@
 //! `tolerant worker`, and `--workers` of `query`, `sql` and `compress`.
 
+use std::time::Duration;
+
 use crate::distributed::{Cluster, Worker, WorkerOptions};
 use crate::serve::{Token, stop_signal};
 use crate::tools::query::Sessions;
 use crate::tools::{Result, ToolError};
 
 use super::{SUCCESS, args, output};
+
+/// How long files may still be read and written once a worker has ended.
+const STILL: Duration = Duration::from_secs(5);
 
 /// Works until the process is told to stop.
 pub fn run(args: args::Worker) -> Result<u8> {
@@ -21,7 +26,7 @@ pub fn run(args: args::Worker) -> Result<u8> {
         .enable_all()
         .build()
         .map_err(io)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = stop_signal().map_err(io)?;
         let worker = Worker::bind(&options).await?;
         if let Some(address) = worker.address() {
@@ -29,7 +34,10 @@ pub fn run(args: args::Worker) -> Result<u8> {
         }
         worker.run(stop).await;
         Ok(SUCCESS)
-    })
+    });
+    // A file that is being read or written may hang; what has not appeared by now shall not.
+    runtime.shutdown_timeout(STILL);
+    ended
 }
 
 /// Sessions of this process, or of the workers that were named.

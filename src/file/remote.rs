@@ -117,9 +117,9 @@ fn basic(url: &Url) -> Option<HeaderValue> {
 /// A URL's store, and where in it the object is.
 fn resolve(url: &str) -> Result<(Arc<dyn ObjectStore>, ObjectPath)> {
     let parsed = Url::parse(url).map_err(|error| FileError::invalid(format!("{url}: {error}")))?;
-    if parsed.query().is_some() {
+    if parsed.query().is_some() || parsed.fragment().is_some() {
         return Err(FileError::invalid(format!(
-            "{url}: URLs with a query are not supported; write ? within a name as %3F"
+            "{url}: URLs with a query or a fragment are not supported; write ? and # within a name as %3F and %23"
         )));
     }
     let store = store_of(&parsed).map_err(|error| error.at(shown(url)))?;
@@ -137,6 +137,23 @@ pub fn shown(url: &str) -> String {
         }
         _ => url.to_owned(),
     }
+}
+
+/// One text for all ways to write a URL: to compare by, not to open.
+pub fn comparable(url: &str) -> String {
+    let Ok(parsed) = Url::parse(url) else {
+        return url.to_owned();
+    };
+    let Ok(path) = ObjectPath::from_url_path(parsed.path()) else {
+        return url.to_owned();
+    };
+    let scheme = match parsed.scheme() {
+        "s3a" => "s3",
+        scheme => scheme,
+    };
+    // The user name is the container of abfss://.
+    let place = &parsed[Position::BeforeUsername..Position::AfterPort];
+    format!("{scheme}://{place}/{path}")
 }
 
 /// The URL of what these names lead to below the folder at `url`, which ends in `/`.
@@ -383,6 +400,24 @@ mod tests {
     }
 
     #[test]
+    fn urls_of_one_object_compare_equal() {
+        let same = [
+            ("s3a://b/d/", "s3://b/d/"),
+            ("S3://b/d/part=1.parquet", "s3://b/d/part%3D1.parquet"),
+            ("s3://b/out/../d/", "s3://b/d/"),
+            ("https://h:443/a%20b", "https://h/a b"),
+        ];
+        for (one, other) in same {
+            assert_eq!(comparable(one), comparable(other), "{one}");
+        }
+        assert_ne!(comparable("s3://b/d"), comparable("s3://c/d"));
+        assert_ne!(
+            comparable("abfss://c@a.dfs.core.windows.net/x"),
+            comparable("abfss://d@a.dfs.core.windows.net/x")
+        );
+    }
+
+    #[test]
     fn passwords_are_not_shown() {
         assert_eq!(shown("http://me:secret@h/x"), "http://me:***@h/x");
         assert_eq!(shown("s3://b/x"), "s3://b/x");
@@ -393,6 +428,7 @@ mod tests {
         assert!(check_writable("http://localhost/").is_err());
         assert!(check_writable("http://localhost/folder/").is_err());
         assert!(check_writable("http://localhost/a.parquet?x=1").is_err());
+        assert!(check_writable("http://localhost/secret.csv#.parquet").is_err());
         assert!(check_writable("http://localhost/a.parquet").is_ok());
     }
 }

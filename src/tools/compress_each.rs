@@ -172,12 +172,14 @@ impl Dataset<'_> {
     ) -> Result<Vec<CompressReport>> {
         let work = Work::Write(Arc::new(ranges));
         self.run(Phase::Compressing, work, &|part, event| {
-            let now = match event {
-                Event::Appearing => Written::Perhaps,
-                Event::Written(report) => Written::There(report),
-                Event::Rows(_) | Event::Found(_) => return,
-            };
-            unlocked(written)[part] = now;
+            let written = &mut unlocked(written)[part];
+            match event {
+                // As long as nobody says that it has been written anew.
+                Event::Appearing if matches!(written, Written::Outdated) => {}
+                Event::Appearing => *written = Written::Perhaps,
+                Event::Written(report) => *written = Written::There(report),
+                Event::Rows(_) | Event::Found(_) => {}
+            }
         })?;
         let reports = unlocked(written).clone().into_iter();
         let reports = reports.map(|written| match written {

@@ -133,8 +133,7 @@ fn joined(folder: &Path, names: &[OsString]) -> Result<PathBuf> {
 fn check_outside(input: &Path, folder: &Path) -> Result<()> {
     let lies_within = match (is_url(input), is_url(folder)) {
         (true, true) if paths::is_input_folder(input) => {
-            let (input, folder) = (input.to_string_lossy(), folder.to_string_lossy());
-            folder.starts_with(&*input)
+            paths::comparable(folder).starts_with(paths::comparable(input))
         }
         (false, false) if paths::is_input_folder(input) => {
             let input = input
@@ -173,9 +172,9 @@ fn resolved(folder: &Path) -> Option<PathBuf> {
 }
 
 fn check_distinct(parts: &[Part]) -> Result<()> {
-    let mut seen: HashMap<&Path, &Path> = HashMap::with_capacity(parts.len());
+    let mut seen: HashMap<PathBuf, &Path> = HashMap::with_capacity(parts.len());
     for part in parts {
-        if let Some(other) = seen.insert(&part.output, &part.input) {
+        if let Some(other) = seen.insert(paths::comparable(&part.output), &part.input) {
             return Err(ToolError::invalid(format!(
                 "{} and {} would both be written to {}; compress them into two folders",
                 shown(other),
@@ -189,7 +188,7 @@ fn check_distinct(parts: &[Part]) -> Result<()> {
 
 fn check_no_inputs(parts: &[Part]) -> Result<()> {
     let real = |path: &Path| match is_url(path) {
-        true => Some(path.to_owned()),
+        true => Some(paths::comparable(path)),
         false => path.canonicalize().ok(),
     };
     let inputs: HashSet<PathBuf> = parts.iter().filter_map(|part| real(&part.input)).collect();

@@ -155,13 +155,25 @@ pub(super) fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// What tells whether two URLs mean the same file or folder, however they are written; paths are as
+/// they are.
+pub fn comparable(path: &Path) -> PathBuf {
+    #[cfg(feature = "remote")]
+    if let Some(url) = remote::url_of(path) {
+        return remote::comparable(url).into();
+    }
+    path.to_owned()
+}
+
 /// An error where writing to `output` would destroy one of the `inputs`, or cannot work at all.
 pub fn check_output<P: AsRef<Path>>(
     output: &Path,
     inputs: impl IntoIterator<Item = P>,
 ) -> Result<()> {
     if is_url(output) {
-        return match inputs.into_iter().any(|input| input.as_ref() == output) {
+        let written = comparable(output);
+        let mut inputs = inputs.into_iter();
+        return match inputs.any(|input| comparable(input.as_ref()) == written) {
             true => Err(ToolError::invalid(format!(
                 "{} is also an input; name another file to write",
                 shown(output)

@@ -83,9 +83,12 @@ fn add(
     if all.schema.fields() != file.schema.fields() {
         return Err("columns");
     }
-    if all.rows != file.rows || matches!(all.rows, RowsStand::Numbered(_)) {
-        return Err("rows' orders");
-    }
+    // A file whose rows are best kept as they are says so, in a dataset of any order too.
+    all.rows = match (&all.rows, &file.rows) {
+        (RowsStand::Numbered(_), _) | (_, RowsStand::Numbered(_)) => return Err("rows' orders"),
+        (RowsStand::InOrder, RowsStand::InOrder) => RowsStand::InOrder,
+        _ => RowsStand::Anyhow,
+    };
     if all.promises.len() != file.promises.len() || all.leaves.len() != file.leaves.len() {
         return Err("bounds");
     }
