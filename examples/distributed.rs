@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use tolerant::datafusion::session_config;
-use tolerant::distributed::{Cluster, Worker, WorkerOptions};
+use tolerant::distributed::{Access, Cluster, Worker, WorkerOptions};
 use tolerant::file::{AtomicFile, ReaderBuilder, Writer, WriterOptions};
 
 #[tokio::main]
@@ -29,6 +29,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     let options = WorkerOptions {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         token: None,
+        tls: None,
     };
     let mut addresses = Vec::new();
     for _ in 0..3 {
@@ -37,7 +38,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
         tokio::spawn(worker.run(std::future::pending()));
     }
 
-    let ctx = Cluster::new(&addresses, None)?.session_context(session_config());
+    let ctx = Cluster::new(&addresses, Access::default())?.session_context(session_config());
     tolerant_udfs::register_all(&ctx);
     // So small a table would otherwise stay here.
     ctx.sql("SET distributed.file_scan_config_bytes_per_partition = 10000")

@@ -252,6 +252,9 @@ pub struct Cluster {
     /// Show the workers the token in this file's first line
     #[arg(long, value_name = "FILE", requires = "workers")]
     pub token_file: Option<PathBuf>,
+    /// Speak TLS with the workers, whose certificates one in this PEM file vouches for
+    #[arg(long, value_name = "FILE", requires = "workers")]
+    pub tls_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -322,7 +325,9 @@ pub struct Serve {
 #[command(after_help = "\
 Examples:
   tolerant worker
-  tolerant worker --bind 10.0.0.2:7601 --token-file token.txt")]
+  tolerant worker --bind 10.0.0.2:7601 --token-file token.txt
+  tolerant worker --bind 10.0.0.2:7601 --token-file token.txt \\
+      --tls-cert worker.pem --tls-key worker.key --tls-ca ca.pem")]
 pub struct Worker {
     /// Where to listen; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7601")]
@@ -331,6 +336,15 @@ pub struct Worker {
     /// where the address is not this machine's own
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Speak TLS only, and show this certificate (PEM, followed by those between it and the authority's)
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "tls_ca"])]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Ask other workers by TLS, whose certificates one in this PEM file vouches for
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_ca: Option<PathBuf>,
 }
 
 #[cfg(feature = "serve")]

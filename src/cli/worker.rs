@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::distributed::{Cluster, Worker, WorkerOptions};
+use crate::distributed::{Access, Authority, Cluster, Identity, Worker, WorkerOptions, WorkerTls};
 use crate::serve::{Token, stop_signal};
 use crate::tools::query::Sessions;
 use crate::tools::{Result, ToolError};
@@ -17,6 +17,7 @@ pub fn run(args: args::Worker) -> Result<u8> {
     let options = WorkerOptions {
         bind: args.bind,
         token: args.token_file.as_deref().map(Token::read).transpose()?,
+        tls: tls(&args)?,
     };
     let io = |source| ToolError::Io {
         what: "cannot start the worker".to_owned(),
@@ -40,6 +41,19 @@ pub fn run(args: args::Worker) -> Result<u8> {
     ended
 }
 
+/// The three files, which the command line gives together or not at all.
+fn tls(args: &args::Worker) -> Result<Option<WorkerTls>> {
+    let (Some(certificate), Some(key), Some(authority)) =
+        (&args.tls_cert, &args.tls_key, &args.tls_ca)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(WorkerTls {
+        identity: Identity::read(certificate, key)?,
+        authority: Authority::read(authority)?,
+    }))
+}
+
 /// Sessions of this process, or of the workers that were named.
 pub fn sessions(words: &args::Cluster) -> Result<Sessions> {
     Ok(match cluster(words)? {
@@ -53,6 +67,9 @@ pub fn cluster(words: &args::Cluster) -> Result<Option<Cluster>> {
     if words.workers.is_empty() {
         return Ok(None);
     }
-    let token = words.token_file.as_deref().map(Token::read).transpose()?;
-    Cluster::new(&words.workers, token).map(Some)
+    let access = Access {
+        token: words.token_file.as_deref().map(Token::read).transpose()?,
+        authority: words.tls_ca.as_deref().map(Authority::read).transpose()?,
+    };
+    Cluster::new(&words.workers, access).map(Some)
 }

@@ -5,7 +5,6 @@
 //! it is an upload that is not completed.
 
 use std::fmt::{self, Formatter};
-use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ use object_store::path::Path;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::Receiver;
 
-use crate::file::{AtomicFile, FileLayout, WriterOptions};
+use crate::file::{AtomicFile, FileLayout, WriterOptions, create_folder};
 
 use super::encoder::Encoder;
 use super::write_options::WriteOptions;
@@ -216,7 +215,7 @@ impl Target {
         }
         let path = PathBuf::from(format!("/{path}"));
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| {
+            create_folder(folder).map_err(|error| {
                 exec_datafusion_err!("{}: cannot create: {error}", folder.display())
             })?;
         }

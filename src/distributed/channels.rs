@@ -1,8 +1,9 @@
-//! Connections to workers: with the token, with an end to all waiting, and with the worker's name in
-//! each of its errors.
+//! Connections to workers: with token and TLS, with an end to all waiting, and with the worker's name
+//! in each of its errors.
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use url::{Position, Url};
 use crate::serve::Token;
 
 use super::settings;
+use super::tls::Authority;
 
 /// A worker that has not accepted a connection by then is not there.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -40,16 +42,88 @@ const ANSWER: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
+/// How workers are asked.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// What each of them is shown, where they ask for it.
+    pub token: Option<Token>,
+    /// Who says which worker is which, where they speak TLS.
+    pub authority: Option<Authority>,
+}
+
+impl Access {
+    /// That of all their URLs.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.authority {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
+    /// Shows who asks.
+    pub(super) fn sign(&self, headers: &mut HeaderMap) -> Result<()> {
+        if let Some(token) = &self.token {
+            let mut value = HeaderValue::from_bytes(&token.bearer())
+                .map_err(|error| DataFusionError::External(error.into()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(())
+    }
+
+    /// What the transport says, in words.
+    pub(super) fn of_status(&self, status: &Status) -> String {
+        let message = status.message();
+        match status.code() {
+            Code::Unauthenticated => message.to_owned(),
+            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => {
+                let cause = innermost(status).to_string();
+                let cause = if cause.contains(message) {
+                    message.to_owned()
+                } else {
+                    format!("{message}: {cause}")
+                };
+                // One that speaks TLS hangs up without a word.
+                let or = match self.authority {
+                    Some(_) => "",
+                    None => ", or speak TLS (--tls-ca)",
+                };
+                format!("the connection was lost ({cause}); the worker may have been stopped{or}")
+            }
+            code => format!("{code}: {message}"),
+        }
+    }
+
+    /// The error, with the worker's name unless one that it asked is at fault.
+    fn named(&self, worker: &str, error: DataFusionError) -> DataFusionError {
+        let text = match error.find_root() {
+            DataFusionError::Execution(text)
+            | DataFusionError::NotImplemented(text)
+            | DataFusionError::Configuration(text)
+            | DataFusionError::ResourcesExhausted(text) => text.clone(),
+            DataFusionError::External(error) => match error.downcast_ref::<Status>() {
+                Some(status) => self.of_status(status),
+                None => error.to_string(),
+            },
+            other => other.strip_backtrace(),
+        };
+        if text.starts_with("worker ") {
+            return DataFusionError::Execution(text);
+        }
+        DataFusionError::Execution(format!("worker {worker}: {text}"))
+    }
+}
+
 /// One connection to each worker, made when it is first needed.
 pub(super) struct Channels {
-    token: Option<Token>,
+    access: Access,
     open: Mutex<HashMap<Url, Channel>>,
 }
 
 impl Channels {
-    pub(super) fn new(token: Option<Token>) -> Self {
+    pub(super) fn new(access: Access) -> Self {
         Self {
-            token,
+            access,
             open: Mutex::default(),
         }
     }
@@ -66,8 +140,21 @@ impl Channels {
         if let Some(channel) = known {
             return Ok(channel);
         }
+        // Whoever asks a worker to ask others names them as it knows them.
+        if url.scheme() != self.access.scheme() {
+            return Err(format!(
+                "worker {}: asked for by {} where this machine speaks {}; give all machines --tls-ca, or none",
+                name(url),
+                url.scheme(),
+                self.access.scheme()
+            ));
+        }
         let connect = async {
-            Endpoint::from_shared(url.to_string())?
+            let mut endpoint = Endpoint::from_shared(url.to_string())?;
+            if let Some(authority) = &self.access.authority {
+                endpoint = endpoint.tls_config(authority.client(url))?;
+            }
+            endpoint
                 .connect_timeout(CONNECT)
                 .tcp_nodelay(true)
                 // A stream that nobody reads must not keep others of the connection from being read.
@@ -83,27 +170,29 @@ impl Channels {
             let worker = name(url);
             let cause = innermost(&error);
             format!(
-                "worker {worker}: cannot be reached ({cause}); is `tolerant worker` running there?"
+                "worker {worker}: cannot be reached ({cause}); {}",
+                self.advice(cause)
             )
         })?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(open.entry(url.clone()).or_insert(channel).clone())
     }
 
-    /// Shows who asks.
-    pub(super) fn sign(&self, headers: &mut HeaderMap) -> Result<()> {
-        sign(self.token.as_ref(), headers)
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
-}
 
-fn sign(token: Option<&Token>, headers: &mut HeaderMap) -> Result<()> {
-    if let Some(token) = token {
-        let mut value = HeaderValue::from_bytes(&token.bearer())
-            .map_err(|error| DataFusionError::External(error.into()))?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
+    /// What to do where there is no connection.
+    fn advice(&self, cause: &(dyn Error + 'static)) -> &'static str {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        match (&self.access.authority, io) {
+            // What rustls says of the other end.
+            (Some(_), Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)) => {
+                "does it run with --tls-cert, and a certificate for this name that --tls-ca knows?"
+            }
+            _ => "is `tolerant worker` running there?",
+        }
     }
-    Ok(())
 }
 
 #[async_trait]
@@ -116,7 +205,7 @@ impl ChannelResolver for Channels {
         let channel = BoxCloneSyncChannel::new(channel);
         Ok(Box::new(NamedWorker {
             name: name(url),
-            token: self.token.clone(),
+            access: self.access.clone(),
             worker: create_worker_client(channel),
         }))
     }
@@ -131,7 +220,7 @@ pub(super) fn name(url: &Url) -> String {
     }
 }
 
-fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+pub(super) fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {
         innermost = cause;
@@ -142,8 +231,16 @@ fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) 
 /// A worker that is told who asks, and whose errors say whose they are.
 struct NamedWorker {
     name: String,
-    token: Option<Token>,
+    access: Access,
     worker: Box<dyn WorkerChannel>,
+}
+
+impl NamedWorker {
+    /// Names the worker in an error.
+    fn named(&self) -> impl Fn(DataFusionError) -> DataFusionError + Send + use<> {
+        let (name, access) = (self.name.clone(), self.access.clone());
+        move |error| access.named(&name, error)
+    }
 }
 
 #[async_trait]
@@ -156,15 +253,14 @@ impl WorkerChannel for NamedWorker {
         metrics: ExecutionPlanMetricsSet,
         ctx: &Arc<TaskContext>,
     ) -> Result<BoxStream<'static, Result<WorkerToCoordinatorMsg>>> {
-        sign(self.token.as_ref(), &mut headers)?;
+        self.access.sign(&mut headers)?;
         settings::put(ctx.session_config().options(), &mut headers)?;
         let answers = self
             .worker
             .coordinator_channel(headers, request, messages, metrics, ctx)
             .await;
-        let name = self.name.clone();
-        let answers = answers.map_err(|error| named(&name, error))?;
-        Ok(answers.map_err(move |error| named(&name, error)).boxed())
+        let answers = answers.map_err(self.named())?;
+        Ok(answers.map_err(self.named()).boxed())
     }
 
     async fn execute_task(
@@ -174,17 +270,16 @@ impl WorkerChannel for NamedWorker {
         metrics: ExecutionPlanMetricsSet,
         ctx: &Arc<TaskContext>,
     ) -> Result<Vec<BoxStream<'static, Result<RecordBatch>>>> {
-        sign(self.token.as_ref(), &mut headers)?;
+        self.access.sign(&mut headers)?;
         let partitions = self
             .worker
             .execute_task(headers, request, metrics, ctx)
             .await
-            .map_err(|error| named(&self.name, error))?;
-        let partitions = partitions.into_iter().map(|rows| {
-            let name = self.name.clone();
-            rows.map_err(move |error| named(&name, error)).boxed()
-        });
-        Ok(partitions.collect())
+            .map_err(self.named())?;
+        let partitions = partitions.into_iter();
+        Ok(partitions
+            .map(|rows| rows.map_err(self.named()).boxed())
+            .collect())
     }
 
     async fn get_worker_info(
@@ -192,43 +287,6 @@ impl WorkerChannel for NamedWorker {
         request: GetWorkerInfoRequest,
     ) -> Result<GetWorkerInfoResponse> {
         let info = self.worker.get_worker_info(request).await;
-        info.map_err(|error| named(&self.name, error))
-    }
-}
-
-/// The error, with the worker's name unless one that it asked is at fault.
-fn named(worker: &str, error: DataFusionError) -> DataFusionError {
-    let text = match error.find_root() {
-        DataFusionError::Execution(text)
-        | DataFusionError::NotImplemented(text)
-        | DataFusionError::Configuration(text)
-        | DataFusionError::ResourcesExhausted(text) => text.clone(),
-        DataFusionError::External(error) => match error.downcast_ref::<Status>() {
-            Some(status) => of_status(status),
-            None => error.to_string(),
-        },
-        other => other.strip_backtrace(),
-    };
-    if text.starts_with("worker ") {
-        return DataFusionError::Execution(text);
-    }
-    DataFusionError::Execution(format!("worker {worker}: {text}"))
-}
-
-/// What the transport says, in words.
-pub(super) fn of_status(status: &Status) -> String {
-    let message = status.message();
-    match status.code() {
-        Code::Unauthenticated => message.to_owned(),
-        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => {
-            let cause = innermost(status).to_string();
-            let cause = if cause.contains(message) {
-                message.to_owned()
-            } else {
-                format!("{message}: {cause}")
-            };
-            format!("the connection was lost ({cause}); the worker may have been stopped")
-        }
-        code => format!("{code}: {message}"),
+        info.map_err(self.named())
     }
 }

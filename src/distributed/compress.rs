@@ -11,6 +11,8 @@ mod reports;
 mod service;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_client;
 mod wire;
 
 pub(super) use service::service;

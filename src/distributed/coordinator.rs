@@ -10,34 +10,35 @@ use datafusion_distributed::{
 use url::Url;
 
 use crate::datafusion::{builder, open};
-use crate::serve::Token;
 use crate::tools::{Result, ToolError};
 
-use super::channels::Channels;
+use super::channels::{Access, Channels};
 use super::codec::TolerantCodec;
 use super::scans::{desired_tasks, split};
 
-/// The workers of a query or a dataset, and what they ask for.
+/// The workers of a query or a dataset, and how they are asked.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     workers: Arc<Vec<Url>>,
-    token: Option<Token>,
+    access: Access,
 }
 
 impl Cluster {
-    /// Workers by `HOST:PORT`, and the token that all of them ask for, if they do. They are not
-    /// asked yet.
+    /// Workers by `HOST:PORT`, and what all of them ask for and show. They are not asked yet.
     ///
     /// # Errors
     /// When there is none, or an address is not `HOST:PORT`.
-    pub fn new(workers: &[impl AsRef<str>], token: Option<Token>) -> Result<Self> {
+    pub fn new(workers: &[impl AsRef<str>], access: Access) -> Result<Self> {
         if workers.is_empty() {
             return Err(ToolError::invalid("name at least one worker"));
         }
-        let workers = workers.iter().map(|worker| address(worker.as_ref()));
+        let scheme = access.scheme();
+        let workers = workers
+            .iter()
+            .map(|worker| address(scheme, worker.as_ref()));
         Ok(Self {
             workers: Arc::new(workers.collect::<Result<_>>()?),
-            token,
+            access,
         })
     }
 
@@ -45,8 +46,8 @@ impl Cluster {
         &self.workers
     }
 
-    pub(super) fn token(&self) -> Option<&Token> {
-        self.token.as_ref()
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// As [`session_context_with_config`](crate::datafusion::session_context_with_config), for queries whose scans and joins run on the workers.
@@ -57,7 +58,7 @@ impl Cluster {
         let builder = builder(without_budget(config))
             .with_distributed_planner()
             .with_distributed_worker_resolver(Workers(Arc::clone(&self.workers)))
-            .with_distributed_channel_resolver(Channels::new(self.token.clone()))
+            .with_distributed_channel_resolver(Channels::new(self.access.clone()))
             .with_distributed_user_codec(TolerantCodec)
             .with_distributed_desired_task_count_handler(desired_tasks)
             .with_distributed_scale_up_leaf_node_handler(split);
@@ -91,11 +92,11 @@ impl WorkerResolver for Workers {
     }
 }
 
-fn address(text: &str) -> Result<Url> {
+fn address(scheme: &str, text: &str) -> Result<Url> {
     let bad = || ToolError::invalid(format!("{text:?} is no worker's address; write HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
     port.parse::<u16>().map_err(|_| bad())?;
-    let url = Url::parse(&format!("http://{host}:{port}/")).map_err(|_| bad())?;
+    let url = Url::parse(&format!("{scheme}://{host}:{port}/")).map_err(|_| bad())?;
     let plain = url.path() == "/" && url.username().is_empty() && url.query().is_none();
     if host.is_empty() || !plain || url.fragment().is_some() {
         return Err(bad());
@@ -115,7 +116,9 @@ mod tests {
             "[::1]:7601",
             "a.example:65535",
         ] {
-            address(good).unwrap();
+            let url = address("https", good).unwrap();
+            assert_eq!(super::super::channels::name(&url), good);
+            address("http", good).unwrap();
         }
         for bad in [
             "",
@@ -128,8 +131,8 @@ mod tests {
             "u@a:80",
             "a?:80",
         ] {
-            assert!(address(bad).is_err(), "{bad}");
+            assert!(address("http", bad).is_err(), "{bad}");
         }
-        assert!(Cluster::new(&[] as &[&str], None).is_err());
+        assert!(Cluster::new(&[] as &[&str], Access::default()).is_err());
     }
 }

@@ -24,10 +24,11 @@ use crate::datafusion::session_context;
 use crate::serve::{Token, listen};
 use crate::tools::Result;
 
-use super::channels::Channels;
+use super::channels::{Access, Channels};
 use super::codec::TolerantCodec;
 use super::compress;
 use super::settings;
+use super::tls::WorkerTls;
 
 /// How long work under way may still take once the worker is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -44,12 +45,15 @@ pub struct WorkerOptions {
     /// What every request must show, and what this worker shows to others; needed wherever others
     /// than this machine can ask.
     pub token: Option<Token>,
+    /// Without it, whoever listens in can read all.
+    pub tls: Option<WorkerTls>,
 }
 
 /// A worker that listens.
 pub struct Worker {
     listener: TcpListener,
-    token: Option<Token>,
+    server: Server,
+    access: Access,
 }
 
 impl Worker {
@@ -58,10 +62,18 @@ impl Worker {
     /// # Errors
     /// When the address is not free, or others than this machine could ask without a token.
     pub async fn bind(options: &WorkerOptions) -> Result<Self> {
-        let listener = listen(options.bind, options.token.as_ref()).await?;
+        let WorkerOptions { bind, token, tls } = options;
+        let server = match tls {
+            None => Server::builder(),
+            Some(tls) => tls.identity.server()?,
+        };
         Ok(Self {
-            listener,
-            token: options.token.clone(),
+            listener: listen(*bind, token.as_ref()).await?,
+            server,
+            access: Access {
+                token: token.clone(),
+                authority: tls.as_ref().map(|tls| tls.authority.clone()),
+            },
         })
     }
 
@@ -72,8 +84,13 @@ impl Worker {
 
     /// Works until `stop` is done. Queries and files under way then have ten seconds to finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { listener, token } = self;
-        let queries = service(token.clone()).into_worker_server();
+        let Self {
+            listener,
+            server,
+            access,
+        } = self;
+        let token = access.token.clone();
+        let queries = service(access).into_worker_server();
         let admit = move |request| admit(&token, request);
         let queries = InterceptedService::new(queries, admit.clone());
         let compression = InterceptedService::new(compress::service(), admit);
@@ -89,7 +106,7 @@ impl Worker {
             Some((connection, listener))
         });
         let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-        let server = Server::builder()
+        let server = server
             .http2_keepalive_interval(Some(PING))
             .http2_keepalive_timeout(Some(ANSWER))
             .http2_adaptive_window(Some(true))
@@ -127,8 +144,8 @@ fn admit(token: &Option<Token>, request: Request<()>) -> std::result::Result<Req
 }
 
 /// The engine's worker, with sessions of ours.
-fn service(token: Option<Token>) -> datafusion_distributed::Worker {
-    let channels: Arc<dyn ChannelResolver + Send + Sync> = Arc::new(Channels::new(token));
+fn service(access: Access) -> datafusion_distributed::Worker {
+    let channels: Arc<dyn ChannelResolver + Send + Sync> = Arc::new(Channels::new(access));
     let runtime = session_context().runtime_env();
     datafusion_distributed::Worker::from_session_builder(move |query: WorkerQueryContext| {
         let state = session(query, Arc::clone(&channels));

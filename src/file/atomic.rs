@@ -1,6 +1,6 @@
 //! Files that appear complete or not at all.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -147,7 +147,19 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A rename is durable once its folder is.
+/// Makes a folder and those above it where there are none, as durable as the files that are to appear there.
+///
+/// # Errors
+/// As [`fs::create_dir_all`], and when a folder cannot be synchronized.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let new: Vec<&Path> = folder.ancestors().take_while(missing).collect();
+    fs::create_dir_all(folder)?;
+    new.into_iter()
+        .try_for_each(|folder| sync_folder(folder_of(folder)))
+}
+
+/// A name is durable once its folder is.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()

@@ -60,7 +60,7 @@ mod virtual_file;
 mod writer;
 mod writing;
 
-pub use atomic::AtomicFile;
+pub use atomic::{AtomicFile, create_folder};
 pub use column::{element_type, is_float, raw_bytes};
 pub use error::{FileError, Result};
 pub use index::{

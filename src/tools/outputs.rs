@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 #[cfg(feature = "remote")]
 use crate::file::remote;
-use crate::file::shown;
+use crate::file::{create_folder, shown};
 
 use super::error::{Result, ToolError};
 use super::paths::{self, is_url};
@@ -62,8 +61,7 @@ pub(super) fn create_folders(parts: &[Part]) -> Result<()> {
         .filter(|output| !is_url(output))
         .filter_map(Path::parent);
     for folder in folders.collect::<HashSet<_>>() {
-        fs::create_dir_all(folder)
-            .map_err(|error| ToolError::io("create the folder", folder, error))?;
+        create_folder(folder).map_err(|error| ToolError::io("create the folder", folder, error))?;
     }
     Ok(())
 }

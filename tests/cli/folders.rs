@@ -278,3 +278,41 @@ fn what_was_written_is_named() {
         20_000
     );
 }
+
+/// What an earlier run has left is found, for whoever reads the folder reads it too.
+#[test]
+fn files_of_nothing_are_named() {
+    let folder = dataset();
+    folder.ok(&["compress", "data", "-o", "out/"]);
+    folder.write("out/README.txt", "by hand");
+    folder.ok(&["verify", "data", "out"]);
+    folder.ok(&["compress", "data/a.parquet", "-o", "out/b/"]);
+    folder.fails(
+        &["verify", "data", "out"],
+        &["out/b/a.parquet", "no file of data"],
+    );
+    // One file says nothing of the others.
+    folder.ok(&["verify", "data/a.parquet", "out/b/"]);
+}
+
+/// A file without rows has no dimensions, and goes with those that have.
+#[test]
+fn empty_files_among_vectors() {
+    for empty in ["a", "b", "c"] {
+        let folder = Folder::new();
+        for name in ["a", "b", "c"] {
+            let rows = if name == empty { 0 } else { 3000 };
+            let path = folder.path(&format!("data/{name}.parquet"));
+            write_parquet(&path, &crate::vectors::vectors(rows));
+        }
+        let by_dimension = ["--vector-range", "dimension"];
+        for more in [&[][..], &by_dimension] {
+            folder.ok(&[&["compress", "data", "-o", "out/"], more].concat());
+            let report = folder.json(&["verify", "data", "out", "--json"]);
+            assert_eq!(
+                (&report["violations"], &report["rows"]),
+                (&0.into(), &6000.into())
+            );
+        }
+    }
+}

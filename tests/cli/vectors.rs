@@ -14,7 +14,7 @@ use crate::support::Folder;
 use crate::tables::*;
 
 /// Vectors of 4, of which dimension d has the range 10^d, and structs.
-fn vectors(rows: usize) -> RecordBatch {
+pub fn vectors(rows: usize) -> RecordBatch {
     let noise = |i: usize| {
         let hash = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let hash = (hash ^ hash >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9);

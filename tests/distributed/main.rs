@@ -8,3 +8,4 @@ mod compress_loss;
 mod loss;
 mod partitions;
 mod support;
+mod tls;

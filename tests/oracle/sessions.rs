@@ -3,7 +3,7 @@
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tolerant::datafusion::{session_config, session_context_with_config};
 #[cfg(feature = "distributed")]
-use tolerant::distributed::{Cluster, Worker, WorkerOptions};
+use tolerant::distributed::{Access, Cluster, Worker, WorkerOptions};
 
 use crate::chance::Chance;
 use crate::tables::Table;
@@ -80,6 +80,7 @@ pub async fn cluster() -> Cluster {
     let options = WorkerOptions {
         bind: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
         token: None,
+        tls: None,
     };
     let mut addresses = Vec::new();
     for _ in 0..3 {
@@ -87,7 +88,7 @@ pub async fn cluster() -> Cluster {
         addresses.push(worker.address().unwrap().to_string());
         tokio::spawn(worker.run(std::future::pending()));
     }
-    Cluster::new(&addresses, None).unwrap()
+    Cluster::new(&addresses, Access::default()).unwrap()
 }
 
 fn everything_pushed_down(chance: &mut Chance, views: bool) -> (String, SessionConfig) {

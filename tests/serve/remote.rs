@@ -192,6 +192,15 @@ fn check_every_command(store: &Store, base: &str) {
     ]);
     assert_eq!(report(&at("again.parquet"))["rows"], 30_000);
 
+    // A file for each, in a folder of the store.
+    let folder = at("each/day=1%20a/");
+    store.ok(&["compress", &at("plain/"), "-o", &folder, "--rel", "1e-3"]);
+    assert_eq!(report(&format!("{folder}back.parquet"))["rows"], 30_000);
+    store.ok(&["verify", &at("plain/"), &folder]);
+    store.ok(&["compress", url, "-o", &folder]);
+    let error = store.fails(&["verify", &at("plain/"), &folder]);
+    assert!(error.contains("packed.parquet"), "{error}");
+
     let expected = store.ok(&[
         "query",
         "SELECT count(*) AS n, min(x) AS x, max(id) AS id FROM 'local.parquet' WHERE z > 0",
@@ -322,8 +331,6 @@ fn what_fails_says_so_and_leaves_nothing() {
         error.contains("s3://no-such-bucket/x.parquet") && error.contains("NoSuchBucket"),
         "{error}"
     );
-    let error = s3.fails(&["compress", "plain.parquet", "-o", "s3://tables/"]);
-    assert!(error.contains("name the file"), "{error}");
     // An output that fails is not there, and what was there before still is.
     s3.ok(&[
         "compress",
@@ -331,6 +338,13 @@ fn what_fails_says_so_and_leaves_nothing() {
         "-o",
         "s3://tables/kept.parquet",
     ]);
+    let error = s3.fails(&[
+        "decompress",
+        "s3://tables/kept.parquet",
+        "-o",
+        "s3://tables/",
+    ]);
+    assert!(error.contains("name the file"), "{error}");
     fs::write(s3.path("damaged.parquet"), "PAR1 and nothing PAR1").unwrap();
     s3.fails(&[
         "compress",

@@ -17,7 +17,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 use url::Url;
 
-use crate::distributed::channels::{Channels, name, of_status};
+use crate::distributed::channels::{Channels, name};
 use crate::distributed::{Cluster, settings};
 use crate::file::{AtomicFile, is_url, shown};
 use crate::tools::compress::{CompressOptions, Progress};
@@ -29,6 +29,9 @@ use super::wire::{self, Answer};
 
 /// Files that a worker is given at a time: one is read or uploaded while another is coded.
 const LANES: usize = 2;
+
+/// Workers that may be lost over one file: it may be what ends them, and is not to end them all.
+const TRIES: usize = 3;
 
 /// How often, a second apart, a file that a worker has written is looked for here.
 const LOOKS: usize = 5;
@@ -58,7 +61,7 @@ impl Cluster {
             })?;
         let workers = Workers {
             urls: self.workers(),
-            channels: Channels::new(self.token().cloned()),
+            channels: Channels::new(self.access().clone()),
             runtime,
             lost: Mutex::default(),
         };
@@ -77,9 +80,21 @@ struct Workers<'a> {
 
 /// Why a task did not come to its end.
 enum Failure {
-    /// The worker is at fault, or has gone: another can do it.
+    /// There is no worker, or none that takes tasks any more.
+    Absent(String),
+    /// The worker has gone or gone wrong with the task in hand: another can do it.
     Lost(String),
     Fatal(ToolError),
+}
+
+impl Failure {
+    /// That of a worker that did not have the task yet.
+    fn before_work(self) -> Self {
+        match self {
+            Self::Lost(why) => Self::Absent(why),
+            other => other,
+        }
+    }
 }
 
 impl From<ToolError> for Failure {
@@ -111,6 +126,7 @@ impl Workers<'_> {
         let mut waiting: VecDeque<usize> = (0..tasks.len()).collect();
         let mut lanes: VecDeque<usize> = (0..LANES).flat_map(|_| 0..self.urls.len()).collect();
         let mut running = FuturesUnordered::new();
+        let mut lost_over = vec![0; tasks.len()];
         loop {
             lanes.retain(|worker| !self.known_lost().contains_key(worker));
             while let (Some(position), Some(worker)) = (waiting.front(), lanes.front()) {
@@ -126,9 +142,16 @@ impl Workers<'_> {
                 None if waiting.is_empty() => return Ok(()),
                 None => return Err(self.all_lost()),
                 Some((worker, _, Ok(()))) => lanes.push_back(worker),
+                Some((worker, position, Err(Failure::Absent(why)))) => {
+                    self.lose(worker, why);
+                    waiting.push_front(position);
+                }
                 Some((worker, position, Err(Failure::Lost(why)))) => {
-                    tracing::warn!("{why}");
-                    self.known_lost().entry(worker).or_insert(why);
+                    self.lose(worker, why);
+                    lost_over[position] += 1;
+                    if lost_over[position] == TRIES {
+                        return Err(self.given_up(&tasks[position]));
+                    }
                     waiting.push_front(position);
                 }
                 Some((_, _, Err(Failure::Fatal(error)))) => return Err(error),
@@ -136,8 +159,22 @@ impl Workers<'_> {
         }
     }
 
+    fn lose(&self, worker: usize, why: String) {
+        tracing::warn!("{why}");
+        self.known_lost().entry(worker).or_insert(why);
+    }
+
     fn all_lost(&self) -> ToolError {
         ToolError::invalid(format!("no worker is left: {}", self.lost().join("; ")))
+    }
+
+    fn given_up(&self, task: &Task) -> ToolError {
+        ToolError::invalid(format!(
+            "{}: {TRIES} workers were lost while they worked on it, and it is not given to another; is \
+             there enough memory for a row group of it? {}",
+            shown(&task.input),
+            self.lost().join("; ")
+        ))
     }
 
     /// Has one worker do one task.
@@ -156,7 +193,8 @@ impl Workers<'_> {
         let hung_up = |_| Failure::Lost(self.of_worker(worker, "hung up"));
         let task_sent = requests.send(wire::ask(task, mark)?).await;
         task_sent.map_err(hung_up)?;
-        let mut answers = self.exchange(worker, sent).await?;
+        let answers = self.exchange(worker, sent).await;
+        let mut answers = answers.map_err(Failure::before_work)?;
         let mut report = None;
         while let Some(answer) = answers.next().await {
             let answer = answer.map_err(|status| self.failure(worker, &status))?;
@@ -194,7 +232,7 @@ impl Workers<'_> {
         requests: mpsc::Receiver<FlightData>,
     ) -> Result<impl Stream<Item = Result<FlightData, Status>> + use<>, Failure> {
         let channel = self.channels.channel(&self.urls[worker]).await;
-        let channel = channel.map_err(Failure::Lost)?;
+        let channel = channel.map_err(Failure::Absent)?;
         let mut client = FlightServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE)
             .max_encoding_message_size(MESSAGE);
@@ -203,7 +241,7 @@ impl Workers<'_> {
         });
         let mut request = Request::new(requests);
         let mut headers = http::HeaderMap::new();
-        let signed = self.channels.sign(&mut headers);
+        let signed = self.channels.access().sign(&mut headers);
         signed
             .and_then(|()| settings::put_version(&mut headers))
             .map_err(|error| ToolError::invalid(error.strip_backtrace()))?;
@@ -223,8 +261,12 @@ impl Workers<'_> {
                 "does not compress; run the same version of Tolerant on all machines".to_owned()
             }
             // A message that is too large.
-            Code::OutOfRange | Code::ResourceExhausted => of_status(status),
-            _ => return Failure::Lost(self.of_worker(worker, &of_status(status))),
+            Code::OutOfRange | Code::ResourceExhausted => self.channels.access().of_status(status),
+            _ => {
+                return Failure::Lost(
+                    self.of_worker(worker, &self.channels.access().of_status(status)),
+                );
+            }
         };
         Failure::Fatal(ToolError::invalid(self.of_worker(worker, &refusal)))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_flight::FlightData;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
@@ -22,6 +22,9 @@ use super::wire::{self, Answer};
 
 /// Files that are worked on at a time: each takes all cores, and a row group of memory. More wait.
 const TASKS: usize = 4;
+
+/// How long whoever asks may take to send the task.
+const FIRST: Duration = Duration::from_secs(60);
 
 /// Answers that wait for whoever asked.
 const WAITING: usize = 16;
@@ -53,8 +56,10 @@ impl FlightSqlService for Compressor {
         let (metadata, _, mut requests) = request.into_parts();
         settings::check_version(&metadata.into_headers()).map_err(Status::failed_precondition)?;
         let refused = |why: String| Status::invalid_argument(why);
-        let first = requests.message().await?;
-        let first = first.ok_or_else(|| refused("no task was sent".to_owned()))?;
+        let first = tokio::time::timeout(FIRST, requests.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no task was sent in time"))?;
+        let first = first?.ok_or_else(|| refused("no task was sent".to_owned()))?;
         let (task, mark) = wire::asked(&first).map_err(|error| refused(error.to_string()))?;
 
         let (answers, receiver) = mpsc::channel(WAITING);

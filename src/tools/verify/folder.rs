@@ -1,15 +1,17 @@
 //! A dataset against the folder that it was compressed into, file by file: together they keep the
 //! promise, for ranges are those of the whole.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 
 use super::{LeafPromise, PackedTable, Promise, RowsStand, VerifyReport, open, verify_batches};
+use crate::file::shown;
 use crate::tools::error::{Result, ToolError};
 use crate::tools::input::Input;
-use crate::tools::outputs;
+use crate::tools::{outputs, paths};
 
 /// Compares what `original` names (see [`Input::open`]) with the files below `folder` that
 /// [`compress_each`](crate::tools::compress_each::compress_each) makes of it.
@@ -24,7 +26,34 @@ pub fn verify_folder(original: &Path, folder: &Path) -> Result<VerifyReport> {
         .unzip();
     let input = Input::open(&inputs)?;
     let table = joined(&outputs, input.schema())?;
+    if paths::is_input_folder(original) && paths::is_input_folder(folder) {
+        check_nothing_else(original, folder, &outputs)?;
+    }
     verify_batches(input.schema(), input.batches(), table)
+}
+
+/// An error where `folder` has tables besides the `outputs`: whoever reads it reads their rows too.
+fn check_nothing_else(original: &Path, folder: &Path, outputs: &[PathBuf]) -> Result<()> {
+    let known: HashSet<PathBuf> = outputs.iter().map(|path| paths::comparable(path)).collect();
+    let is_table = |file: &PathBuf| file.extension().is_some_and(|name| name == "parquet");
+    let files = paths::files_of(folder)?.into_iter().filter(is_table);
+    let others: Vec<PathBuf> = files
+        .filter(|file| !known.contains(&paths::comparable(file)))
+        .collect();
+    match others.as_slice() {
+        [] => Ok(()),
+        [other, more @ ..] => Err(ToolError::bad_file(
+            other,
+            format!(
+                "stands for no file of {}{}; remove what an earlier run has left",
+                shown(original),
+                match more.len() {
+                    0 => String::new(),
+                    more => format!(", nor do {more} more"),
+                }
+            ),
+        )),
+    }
 }
 
 /// All files as one table; a file is open while its rows are read.
@@ -131,9 +160,15 @@ fn extend(
 
 fn extend_leaf(
     all: &mut LeafPromise,
-    file: LeafPromise,
+    mut file: LeafPromise,
     groups: (usize, usize),
 ) -> std::result::Result<(), &'static str> {
+    // A file without rows knows of no dimensions.
+    match groups {
+        (_, 0) => file.dimensions = vec![Vec::new(); all.dimensions.len()],
+        (0, _) => all.dimensions = vec![Vec::new(); file.dimensions.len()],
+        _ => {}
+    }
     if all.name != file.name || all.dimensions.len() != file.dimensions.len() {
         return Err("bounds");
     }
