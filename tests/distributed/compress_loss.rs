@@ -5,35 +5,46 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::compress::{LIMIT, assert_same, compress, contents, dataset, report, start};
 use crate::support::*;
 
-/// Enough for seconds on three workers.
+/// Each with some rows for its worker to be killed in the middle of.
 const FILES: usize = 12;
 const ROWS: usize = 60_000;
 
-/// What the dataset becomes in one process, in `here/`, and how long it takes on workers.
-fn expected(root: &Path, workers: &[Worker]) -> Duration {
-    compress(root, "here/", &[]);
-    let start = Instant::now();
-    compress(root, "out/", &["--workers", &addresses(workers)]);
-    assert_same(&root.join("here"), &root.join("out"));
-    fs::remove_dir_all(root.join("out")).unwrap();
-    start.elapsed()
+/// Longer than workers take for what they have in hand.
+const IN_HAND: Duration = Duration::from_secs(4);
+
+/// A dataset, and what it becomes in one process, in `here/`.
+fn compressed() -> TempDir {
+    let folder = dataset(FILES, ROWS);
+    compress(folder.path(), "here/", &[]);
+    folder
+}
+
+/// Starts to compress it on the workers, and waits until so many files are there.
+fn started(root: &Path, workers: &[Worker], files: usize) -> Query {
+    let run = start(root, "out/", &["--workers", &addresses(workers)]);
+    let begun = Instant::now();
+    let there = |i: &usize| root.join(format!("out/{}/{i:02}.parquet", i % 3)).exists();
+    while (0..FILES).filter(there).count() < files {
+        assert!(begun.elapsed() < LIMIT, "{files} files never come");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    run
 }
 
 #[test]
 fn a_killed_worker() {
-    let folder = dataset(FILES, ROWS);
-    let root = folder.path();
     let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
-    let whole = expected(root, &workers);
-    assert!(whole > Duration::from_millis(500), "too fast: {whole:?}");
+    let folder = compressed();
+    let root = folder.path();
     let mut noticed = 0;
-    for moment in 1..6 {
-        let run = start(root, "out/", &["--workers", &addresses(&workers)]);
-        std::thread::sleep(whole * moment / 6);
-        let mut lost = workers.remove(moment as usize % 3);
+    for files in [0, 1, 3, 5, 7] {
+        let run = started(root, &workers, files);
+        let mut lost = workers.remove(files % 3);
         signal(&lost, "-KILL");
         lost.child.wait().unwrap();
         let report = report(&run.end(LIMIT));
@@ -53,12 +64,10 @@ fn a_killed_worker() {
 #[cfg(unix)]
 #[test]
 fn a_worker_that_falls_silent() {
-    let folder = dataset(FILES, ROWS);
-    let root = folder.path();
     let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
-    let whole = expected(root, &workers);
-    let run = start(root, "out/", &["--workers", &addresses(&workers)]);
-    std::thread::sleep(whole / 3);
+    let folder = compressed();
+    let root = folder.path();
+    let run = started(root, &workers, 3);
     signal(&workers[1], "-STOP");
     let report = report(&run.end(LIMIT));
     assert_same(&root.join("here"), &root.join("out"));
@@ -68,19 +77,17 @@ fn a_worker_that_falls_silent() {
     compress(root, "out/", &["--rel", "0.1"]);
     let before = contents(&root.join("out"));
     signal(&workers[1], "-CONT");
-    std::thread::sleep(whole + Duration::from_secs(2));
+    std::thread::sleep(IN_HAND);
     assert!(before == contents(&root.join("out")));
 }
 
 /// Nobody is left: an error that names all, and no file that is not whole.
 #[test]
 fn all_workers_are_killed() {
-    let folder = dataset(FILES, ROWS);
-    let root = folder.path();
     let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
-    let whole = expected(root, &workers);
-    let run = start(root, "out/", &["--workers", &addresses(&workers)]);
-    std::thread::sleep(whole / 2);
+    let folder = compressed();
+    let root = folder.path();
+    let run = started(root, &workers, 5);
     for worker in &mut workers {
         worker.child.kill().unwrap();
         worker.child.wait().unwrap();
@@ -133,12 +140,11 @@ fn a_worker_that_is_not_there() {
 #[cfg(unix)]
 #[test]
 fn a_killed_command() {
-    let folder = dataset(FILES, ROWS);
-    let root = folder.path();
     let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
-    let whole = expected(root, &workers);
-    start(root, "out/", &["--workers", &addresses(&workers)]).kill_after(whole / 3);
-    std::thread::sleep(whole + Duration::from_secs(2));
+    let folder = compressed();
+    let root = folder.path();
+    started(root, &workers, 3).kill();
+    std::thread::sleep(IN_HAND);
     let (written, here) = (contents(&root.join("out")), contents(&root.join("here")));
     assert!(written.len() < FILES, "nothing was left to do");
     for (name, bytes) in &written {

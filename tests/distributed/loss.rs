@@ -1,6 +1,7 @@
 //! A worker is lost in the middle of a query: an error that names it, or the right answer; never
 //! another answer, and never silence.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,14 +11,32 @@ use crate::support::*;
 /// Longer than anything here may take.
 const LIMIT: Duration = Duration::from_secs(100);
 
-/// A join that takes seconds, on all workers.
-fn query(folder: &std::path::Path) -> String {
+/// Long enough to be interrupted at many moments.
+const LONG: Duration = Duration::from_secs(1);
+
+/// A query that takes long on the workers, its answer, and how long it takes.
+fn long_query(folder: &Path, workers: &[Worker]) -> (String, Vec<Value>, Duration) {
+    for rows_joined in [6000, 12_000, 24_000, 48_000] {
+        let sql = join(folder, rows_joined);
+        let expected = rows(&sql, &[]);
+        let start = Instant::now();
+        assert_eq!(rows(&sql, &["--workers", &addresses(workers)]), expected);
+        let whole = start.elapsed();
+        if whole > LONG {
+            return (sql, expected, whole);
+        }
+    }
+    panic!("all queries are too fast to be interrupted");
+}
+
+/// A join of so many rows with 1,200 each, on all workers.
+fn join(folder: &Path, rows: usize) -> String {
     let packed = folder.join("packed.parquet");
     let packed = packed.display();
     format!(
         "SELECT a.part, count(*) AS n, sum(b.id) AS s \
          FROM '{packed}' a JOIN '{packed}' b ON a.part = b.part \
-         WHERE a.id < 6000 AND a.x + b.x > 20 GROUP BY a.part ORDER BY a.part"
+         WHERE a.id < {rows} AND a.x + b.x > 20 GROUP BY a.part ORDER BY a.part"
     )
 }
 
@@ -52,16 +71,8 @@ fn judge(run: &Run, expected: &[Value], lost: &Worker) -> bool {
 #[test]
 fn a_killed_worker() {
     let folder = folder();
-    let sql = query(folder.path());
     let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
-    let expected = rows(&sql, &[]);
-    let start = Instant::now();
-    assert_eq!(rows(&sql, &["--workers", &addresses(&workers)]), expected);
-    let whole = start.elapsed();
-    assert!(
-        whole > Duration::from_secs(1),
-        "too fast to be interrupted: {whole:?}"
-    );
+    let (sql, expected, whole) = long_query(folder.path(), &workers);
     let mut errors = 0;
     for moment in 0..12 {
         let query = Query::start(&sql, &["--workers", &addresses(&workers)]);
@@ -83,12 +94,8 @@ fn a_killed_worker() {
 #[test]
 fn a_worker_that_falls_silent() {
     let folder = folder();
-    let sql = query(folder.path());
     let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
-    let expected = rows(&sql, &[]);
-    let start = Instant::now();
-    assert_eq!(rows(&sql, &["--workers", &addresses(&workers)]), expected);
-    let whole = start.elapsed();
+    let (sql, expected, whole) = long_query(folder.path(), &workers);
     let query = Query::start(&sql, &["--workers", &addresses(&workers)]);
     std::thread::sleep(whole / 3);
     signal(&workers[1], "-STOP");

@@ -165,10 +165,8 @@ impl Query {
         Self(child)
     }
 
-    /// Kills it once so much time has passed.
-    pub fn kill_after(self, time: Duration) {
+    pub fn kill(self) {
         let Self(mut child) = self;
-        std::thread::sleep(time);
         child.kill().unwrap();
         child.wait().unwrap();
     }
