@@ -212,3 +212,25 @@ fn a_mismatch_is_told_from_damage() {
         Err(CodecError::UnknownVersion(3))
     );
 }
+
+/// pco takes one of two bases that are one in floating point, by the order of a hash map.
+#[test]
+fn bases_beyond_floating_point() {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+    let (a, b) = (1i64 << 53, (1i64 << 53) + 1);
+    for seed in 0..20 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let share = rng.random_range(0.49..0.51);
+        let value = |rng: &mut StdRng| {
+            let factor = rng.random_range(0..1000i64);
+            let base = if rng.random_bool(share) { a } else { b };
+            base.wrapping_mul(factor)
+        };
+        let values: Vec<i64> = (0..30_000).map(|_| value(&mut rng)).collect();
+        let first = encode_exact(&values).unwrap().payload;
+        for _ in 0..3 {
+            assert!(encode_exact(&values).unwrap().payload == first, "{seed}");
+        }
+    }
+}

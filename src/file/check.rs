@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef};
 
 use crate::codec::ErrorBound;
 
@@ -61,7 +61,7 @@ pub(super) fn check_columns(
     for field in schema.fields() {
         if !reads_back(field.data_type()) {
             return Err(FileError::invalid(format!(
-                "column {:?} is of type {}, which Parquet does not give back; cast it to its value type first",
+                "column {:?} is of type {}, which Parquet does not give back; cast it to another type first (runs and dictionaries to that of their values)",
                 field.name(),
                 field.data_type()
             )));
@@ -117,11 +117,15 @@ fn check_bound(
     )))
 }
 
-/// Whether parquet-rs reads the type back that it writes: it does not decode into runs, nor into
-/// dictionaries but for those of strings, bytes and plain numbers.
+/// Whether parquet-rs reads the type back that it writes: it knows no unions, no bytes of length 0 and
+/// no intervals of months and nanoseconds, and does not decode into runs, nor into dictionaries but for
+/// those of strings, bytes and plain numbers.
 fn reads_back(data_type: &DataType) -> bool {
     match data_type {
-        DataType::RunEndEncoded(_, _) => false,
+        DataType::RunEndEncoded(_, _)
+        | DataType::Union(_, _)
+        | DataType::FixedSizeBinary(0)
+        | DataType::Interval(IntervalUnit::MonthDayNano) => false,
         DataType::Dictionary(_, values) => match values.as_ref() {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => true,
             values => values.is_integer() || is_float(values),

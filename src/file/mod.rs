@@ -54,6 +54,9 @@ mod tests_exact;
 mod tests_forged;
 #[cfg(test)]
 mod tests_references;
+#[cfg(test)]
+mod tests_thrift;
+mod thrift;
 #[cfg(any(feature = "remote", feature = "serve"))]
 mod url_name;
 mod virtual_file;

@@ -1,5 +1,6 @@
 //! Opening: from the last bytes of a file to all that is known of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::error::{FileError, Result};
 use super::footer::{FOOTER_END, LONG_PAYLOAD_FIELD, MAGIC, PAYLOAD_FIELD};
 use super::index_codec::{self, Shape};
 use super::layout::Layout;
-use super::seal;
+use super::{seal, thrift};
 
 /// Bytes that are read from the end of a file at first: enough for most.
 pub(super) const FIRST_READ: u64 = 64 << 10;
@@ -55,6 +56,17 @@ pub(super) fn joined(earlier: &Bytes, tail: &Bytes) -> Bytes {
 /// # Errors
 /// [`FileError::Corrupt`] for what is no Parquet file, or a damaged one.
 pub(super) fn step(len: u64, tail: &Bytes) -> Result<Step> {
+    unpanicked(|| step_of(len, tail))
+}
+
+/// What parquet-rs does, or an error where it panics: it unwraps some of what a damaged file lacks,
+/// and ordinary Parquet has no checksum that would tell beforehand.
+pub(super) fn unpanicked<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(FileError::corrupt("its contents make no sense")))
+}
+
+fn step_of(len: u64, tail: &Bytes) -> Result<Step> {
     let tail_start = len - tail.len() as u64;
     let end = tail
         .last_chunk::<FOOTER_END>()
@@ -76,18 +88,19 @@ pub(super) fn step(len: u64, tail: &Bytes) -> Result<Step> {
     }
     let footer = tail.slice((footer_start - tail_start) as usize..tail.len() - FOOTER_END);
     match seal::find(&footer)? {
-        Some(seal) => packed(len, tail, tail_start, footer_start, seal),
-        None => ordinary(len, tail),
+        Some(seal) => packed(len, tail, &footer, footer_start, seal),
+        None => ordinary(len, tail, &footer),
     }
 }
 
 fn packed(
     len: u64,
     tail: &Bytes,
-    tail_start: u64,
+    footer: &[u8],
     footer_start: u64,
     seal: seal::Seal,
 ) -> Result<Step> {
+    let tail_start = len - tail.len() as u64;
     let index_end = seal
         .index_offset
         .checked_add(seal.index_len)
@@ -100,6 +113,7 @@ fn packed(
     }
     let sealed = tail.slice((seal.index_offset - tail_start) as usize..);
     seal::verify(&sealed, seal)?;
+    thrift::check_footer(footer)?;
 
     let mut reader = ParquetMetaDataReader::new()
         .with_column_index_policy(PageIndexPolicy::Optional)
@@ -146,9 +160,13 @@ pub(super) fn layout(
     Layout::new(metadata, index, len, seal.index_offset)
 }
 
-fn ordinary(len: u64, tail: &Bytes) -> Result<Step> {
-    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
-    match reader.try_parse_sized(tail, len) {
+fn ordinary(len: u64, tail: &Bytes, footer: &[u8]) -> Result<Step> {
+    thrift::check_footer(footer)?;
+    let metadata = ParquetMetaDataReader::decode_metadata(footer)?;
+    check_offset_indexes(&metadata, len, tail)?;
+    let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
+        .with_page_index_policy(PageIndexPolicy::Optional);
+    match reader.read_page_indexes_sized(tail, len) {
         Err(ParquetError::NeedMoreData(needed)) if needed as u64 <= len && needed > tail.len() => {
             return Ok(Step::ReadFrom(len - needed as u64));
         }
@@ -161,6 +179,25 @@ fn ordinary(len: u64, tail: &Bytes) -> Result<Step> {
         ));
     }
     Ok(Step::Done(Opened::Ordinary(Arc::new(metadata))))
+}
+
+/// Looks through the offset indexes that lie in `tail`; the others are asked for before they are read.
+fn check_offset_indexes(metadata: &ParquetMetaData, len: u64, tail: &[u8]) -> Result<()> {
+    let tail_start = len - tail.len() as u64;
+    let chunks = metadata.row_groups().iter();
+    for chunk in chunks.flat_map(|row_group| row_group.columns()) {
+        let offset = chunk.offset_index_offset();
+        let (Some(offset), Some(bytes)) = (offset, chunk.offset_index_length()) else {
+            continue;
+        };
+        let start = u64::try_from(offset).ok();
+        let start = start.and_then(|start| usize::try_from(start.checked_sub(tail_start)?).ok());
+        let bytes = usize::try_from(bytes).ok();
+        let index = start.zip(bytes);
+        let index = index.and_then(|(start, bytes)| tail.get(start..start.checked_add(bytes)?));
+        index.map_or(Ok(()), thrift::check_offset_index)?;
+    }
+    Ok(())
 }
 
 /// Whether an apparently ordinary file is a packed one whose seal is lost. Each of the signs

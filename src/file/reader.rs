@@ -1,7 +1,6 @@
 //! A plain Arrow reader over packed and ordinary Parquet files.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::direct::{self, DirectColumns};
 use super::error::{FileError, Result};
-use super::open::Opened;
+use super::open::{Opened, unpanicked};
 use super::portable;
 use super::source::{self, ReadAt};
 use super::virtual_file::{VirtualFile, VirtualRead, open_source};
@@ -89,7 +88,7 @@ impl ReaderBuilder {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(source: Arc<dyn ReadAt>) -> Result<Self> {
-        let opened = unpanicked(|| open_source(source.as_ref()))?;
+        let opened = open_source(source.as_ref())?;
         let (source, schema, metadata) = match &opened {
             Opened::Packed(layout) => (
                 AnySource::Virtual(VirtualFile::from_layout(source, Arc::clone(layout))),
@@ -182,8 +181,12 @@ impl ReaderBuilder {
     }
 
     /// # Errors
-    /// [`FileError::InvalidInput`] for a row group that is not there, and [`FileError::Parquet`].
+    /// [`FileError::InvalidInput`] for a row group that is not there and for batches of no rows, and
+    /// [`FileError::Parquet`].
     pub fn build(self) -> Result<Reader> {
+        if self.batch_size == Some(0) {
+            return Err(FileError::invalid("a batch needs at least one row"));
+        }
         let count = self.opened.metadata().num_row_groups();
         if let Some(missing) = self.row_groups.iter().flatten().find(|i| **i >= count) {
             return Err(FileError::invalid(format!(
@@ -267,13 +270,6 @@ fn arrow_metadata(opened: &Opened) -> Result<ArrowReaderMetadata> {
             ArrowReaderOptions::new(),
         )?)
     })
-}
-
-/// What parquet-rs does, or an error where it panics: it unwraps some of what a damaged file lacks,
-/// and ordinary Parquet has no checksum that would tell beforehand.
-fn unpanicked<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(FileError::corrupt("its contents make no sense")))
 }
 
 /// Record batches of a packed or an ordinary Parquet file, in the schema that was written.
