@@ -459,6 +459,13 @@ pub fn verify_table(report: &VerifyReport) -> String {
     for problem in &report.problems {
         text += &format!("problem: {problem}\n");
     }
+    if let [first, more @ ..] = report.other_files.as_slice() {
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" and {} more", count(more as u64)),
+        };
+        text += &format!("also in the folder, for no file of the original: {first}{more}\n");
+    }
     for column in bad.iter().take(SHOWN_COLUMNS) {
         if let Some(problem) = &column.problem {
             text += &format!("column {}: {problem}\n", name(&column.name));

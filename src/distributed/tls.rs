@@ -20,12 +20,12 @@ use super::channels::innermost;
 /// How long either end waits for the other to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Who is trusted to say which worker is which: certificates of authorities, or the workers' own.
+/// Who is trusted to say which worker is which.
 #[derive(Clone)]
 pub struct Authority(Certificate);
 
 impl Authority {
-    /// Reads one or more certificates from a PEM file.
+    /// Reads the certificates of one or more authorities from a PEM file.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no certificate.

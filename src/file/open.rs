@@ -1,5 +1,6 @@
 //! Opening: from the last bytes of a file to all that is known of it.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::error::{FileError, Result};
-use super::footer::{FOOTER_END, LONG_PAYLOAD_FIELD, MAGIC, PAYLOAD_FIELD};
+use super::footer::{self, FOOTER_END, LONG_PAYLOAD_FIELD, MAGIC, PAYLOAD_FIELD};
 use super::index_codec::{self, Shape};
 use super::layout::Layout;
 use super::{seal, thrift};
@@ -62,8 +63,14 @@ pub(super) fn step(len: u64, tail: &Bytes) -> Result<Step> {
 /// What parquet-rs does, or an error where it panics: it unwraps some of what a damaged file lacks,
 /// and ordinary Parquet has no checksum that would tell beforehand.
 pub(super) fn unpanicked<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(FileError::corrupt("its contents make no sense")))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("no reason is known");
+        Err(FileError::corrupt(format!(
+            "its contents make no sense: {text}"
+        )))
+    })
 }
 
 fn step_of(len: u64, tail: &Bytes) -> Result<Step> {
@@ -163,7 +170,12 @@ pub(super) fn layout(
 fn ordinary(len: u64, tail: &Bytes, footer: &[u8]) -> Result<Step> {
     thrift::check_footer(footer)?;
     let metadata = ParquetMetaDataReader::decode_metadata(footer)?;
-    check_offset_indexes(&metadata, len, tail)?;
+    let footer_start = len - (footer.len() + FOOTER_END) as u64;
+    let metadata = match has_sound_page_indexes(&metadata, len, tail, footer_start) {
+        true => metadata,
+        // Nobody after us is to find them either.
+        false => without_page_indexes(metadata)?,
+    };
     let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
         .with_page_index_policy(PageIndexPolicy::Optional);
     match reader.read_page_indexes_sized(tail, len) {
@@ -181,23 +193,54 @@ fn ordinary(len: u64, tail: &Bytes, footer: &[u8]) -> Result<Step> {
     Ok(Step::Done(Opened::Ordinary(Arc::new(metadata))))
 }
 
-/// Looks through the offset indexes that lie in `tail`; the others are asked for before they are read.
-fn check_offset_indexes(metadata: &ParquetMetaData, len: u64, tail: &[u8]) -> Result<()> {
+/// Whether the page indexes may be read, as far as they lie in `tail`: the others are asked for before. Not where
+/// chunks share them, which makes one a thousand, or where they lie in the footer.
+fn has_sound_page_indexes(
+    metadata: &ParquetMetaData,
+    len: u64,
+    tail: &[u8],
+    footer_start: u64,
+) -> bool {
     let tail_start = len - tail.len() as u64;
     let chunks = metadata.row_groups().iter();
+    let mut all = 0u64;
     for chunk in chunks.flat_map(|row_group| row_group.columns()) {
-        let offset = chunk.offset_index_offset();
-        let (Some(offset), Some(bytes)) = (offset, chunk.offset_index_length()) else {
+        let offset_index = range(chunk.offset_index_offset(), chunk.offset_index_length());
+        let column_index = range(chunk.column_index_offset(), chunk.column_index_length());
+        for index in [&offset_index, &column_index].into_iter().flatten() {
+            all = all.saturating_add(index.end - index.start);
+            if index.end > footer_start {
+                return false;
+            }
+        }
+        let Some(index) = offset_index.filter(|index| index.start >= tail_start) else {
             continue;
         };
-        let start = u64::try_from(offset).ok();
-        let start = start.and_then(|start| usize::try_from(start.checked_sub(tail_start)?).ok());
-        let bytes = usize::try_from(bytes).ok();
-        let index = start.zip(bytes);
-        let index = index.and_then(|(start, bytes)| tail.get(start..start.checked_add(bytes)?));
-        index.map_or(Ok(()), thrift::check_offset_index)?;
+        let [start, end] = [index.start, index.end].map(|at| (at - tail_start) as usize);
+        if !tail.get(start..end).is_some_and(thrift::is_offset_index) {
+            return false;
+        }
     }
-    Ok(())
+    all <= len
+}
+
+fn without_page_indexes(metadata: ParquetMetaData) -> Result<ParquetMetaData> {
+    let row_groups = metadata.row_groups().iter().map(|row_group| {
+        let chunks = row_group.columns().iter();
+        let chunks = chunks.map(|chunk| footer::moved(chunk, 0));
+        let builder = row_group.clone().into_builder();
+        builder
+            .set_column_metadata(chunks.collect::<Result<_, _>>()?)
+            .build()
+    });
+    let row_groups = row_groups.collect::<Result<_, ParquetError>>()?;
+    Ok(metadata.into_builder().set_row_groups(row_groups).build())
+}
+
+/// The bytes of a page index; parquet-rs refuses what is none.
+fn range(offset: Option<i64>, len: Option<i32>) -> Option<Range<u64>> {
+    let start = u64::try_from(offset?).ok()?;
+    Some(start..start.checked_add(u64::try_from(len?).ok()?)?)
 }
 
 /// Whether an apparently ordinary file is a packed one whose seal is lost. Each of the signs

@@ -9,10 +9,11 @@ use arrow::datatypes::{
 };
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use proptest::prelude::*;
 
+use super::open::{Step, step};
 use super::seal::{self, Seal};
 use super::tests::{pack, table};
 use super::*;
@@ -93,6 +94,86 @@ fn columns_in_columns_without_end() {
             assert!(error.contains("deep"), "{error}");
         }
     }
+}
+
+/// Children of columns, names, and row groups that ask for much more memory than there are bytes.
+#[test]
+fn what_takes_memory() {
+    let refused = |footer: &[u8], what: &str| {
+        for bytes in [ordinary(footer), packed(footer)] {
+            let error = opens(&bytes).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    };
+    let end = [0x16, 0, 0x19, 0x0c, 0];
+    let leaf = [0x15, 2, 0x25, 0, 0x18, 1, b'a', 0];
+    for (children, what) in [
+        (i64::from(i32::MAX), "not there"),
+        (2, "not there"),
+        (-1, "negative"),
+    ] {
+        let zigzag = ((children << 1) ^ (children >> 63)) as u64;
+        let root = [&[0x48, 1, b'r', 0x15][..], &varint(zigzag), &[0]].concat();
+        let footer = [&[0x15, 2, 0x19, 0x2c], root.as_slice(), &leaf, &end].concat();
+        refused(&footer, what);
+    }
+    // A group with a long name, and many columns in it.
+    let (name, columns) = (vec![b'n'; 50_000], 50_000);
+    let group = [&[0x35, 0, 0x18], varint(50_000).as_slice(), &name, &[0x15]].concat();
+    let group = [&group, varint(2 * columns as u64).as_slice(), &[0]].concat();
+    let head = [
+        &[0x15, 2, 0x19, 0xfc],
+        varint(columns as u64 + 2).as_slice(),
+    ]
+    .concat();
+    let root = [0x48, 1, b'r', 0x15, 2, 0];
+    let footer = [&head[..], &root, &group, &leaf.repeat(columns), &end].concat();
+    refused(&footer, "names of columns");
+    let groups = [HEAD, &[0x19, 0xfc], &varint(40_000), &vec![0; 50_000]].concat();
+    refused(&groups, "more row groups");
+}
+
+/// fastparquet writes 64 bits where the format has 32.
+#[test]
+fn numbers_of_another_width() {
+    let widened = |byte: &u8| byte + u8::from([0x15, 0x25].contains(byte));
+    let wide: Vec<u8> = HEAD.iter().map(widened).collect();
+    opens(&ordinary(&[wide.as_slice(), &[0x19, 0x0c, 0]].concat())).unwrap();
+}
+
+fn metadata(bytes: &Bytes) -> Arc<ParquetMetaData> {
+    match step(bytes.len() as u64, bytes).unwrap() {
+        Step::Done(opened) => Arc::clone(opened.metadata()),
+        Step::ReadFrom(_) => panic!("that was all"),
+    }
+}
+
+/// Page indexes that cannot be trusted are not read; the rest of the file is.
+#[test]
+fn page_indexes() {
+    let bytes = &honest()[5];
+    let footer = footer_of(bytes);
+    let opened = |bytes: Vec<u8>| {
+        let bytes = Bytes::from(bytes);
+        let metadata = metadata(&bytes);
+        let chunk = metadata.row_group(0).column(0);
+        let indexes = metadata.offset_index().is_some();
+        assert_eq!(chunk.offset_index_offset().is_some(), indexes);
+        let reader = ReaderBuilder::new(Arc::new(bytes)).unwrap();
+        let rows = reader
+            .build()
+            .unwrap()
+            .map(|batch| batch.unwrap().num_rows());
+        assert_eq!(rows.sum::<usize>(), 250);
+        indexes
+    };
+    assert!(opened(bytes.to_vec()));
+    let chunk = metadata(bytes).row_group(0).column(0).clone();
+    let start = chunk.offset_index_offset().unwrap() as usize;
+    let mut damaged = bytes.to_vec();
+    assert!(start < footer.start);
+    damaged[start + 1..start + 7].copy_from_slice(&[0xfc, 0xff, 0xff, 0xff, 0xff, 7]);
+    assert!(!opened(damaged));
 }
 
 /// What says to be text, and would be read as a number and fields behind it.

@@ -1,7 +1,8 @@
 //! Thrift footers, looked through before parquet-rs reads them.
 //!
-//! parquet-rs makes room for as many row groups as a footer says that it has, and follows a schema as
-//! deep as it goes: forty bytes can end the process. It also takes a field that it knows for what it
+//! parquet-rs makes room for as many row groups and children of a column as a footer says that there are,
+//! keeps the whole path of each column, and follows a schema as deep as it goes: forty bytes can end
+//! the process. It also takes a field that it knows for what it
 //! should be, whatever type stands before it; where these differ it would read something else than
 //! was looked through, and so they may not.
 //!
@@ -13,6 +14,15 @@ use super::error::{FileError, Result};
 const MAX_DEPTH: usize = 64;
 /// How deep columns lie within one another.
 const MAX_SCHEMA_DEPTH: usize = 200;
+/// parquet-rs numbers row groups by 16 bits.
+const MAX_ROW_GROUPS: u64 = 1 << 15;
+/// Bytes of the names of all columns, each with those of what it lies in: so much, or this many times the
+/// footer.
+const MAX_PATHS: usize = 64 << 20;
+const MAX_PATHS_OF_FOOTER: usize = 16;
+/// The least that an element of a schema takes, and a page of an offset index.
+const LEAST_ELEMENT: u64 = 3;
+const LEAST_PAGE: u64 = 7;
 
 /// What a field of a struct is.
 #[derive(Clone, Copy)]
@@ -21,7 +31,8 @@ enum Kind {
     Byte,
     I16,
     I32,
-    /// Of a schema element: how many of those that follow are its children.
+    /// Of a schema element: what it is called, and how many of those that follow are its children.
+    Name,
     Children,
     I64,
     Double,
@@ -31,7 +42,7 @@ enum Kind {
     /// As the field itself says.
     Any(u8),
 }
-use Kind::{Binary, Bool, Byte, Children, Double, I16, I32, I64, List, Struct};
+use Kind::{Binary, Bool, Byte, Children, Double, I16, I32, I64, List, Name, Struct};
 
 /// The fields that parquet-rs knows of a struct, by their ids.
 type Fields = &'static [(i16, Kind)];
@@ -62,7 +73,7 @@ const SCHEMA_ELEMENT: Fields = &[
     (1, I32),
     (2, I32),
     (3, I32),
-    (4, Binary),
+    (4, Name),
     (5, Children),
     (6, I32),
     (7, I32),
@@ -125,7 +136,7 @@ const COLUMN_CHUNK: Kind = Struct(&[
     (9, Binary),
 ]);
 const SORTING_COLUMN: Kind = Struct(&[(1, I32), (2, Bool), (3, Bool)]);
-const ROW_GROUP: Kind = Struct(&[
+const ROW_GROUP: Fields = &[
     (1, List(&COLUMN_CHUNK)),
     (2, I64),
     (3, I64),
@@ -133,13 +144,13 @@ const ROW_GROUP: Kind = Struct(&[
     (5, I64),
     (6, I64),
     (7, I16),
-]);
+];
 const CIPHER: Kind = Struct(&[(1, Binary), (2, Binary), (3, Bool)]);
 const FILE: Fields = &[
     (1, I32),
     (2, List(&Struct(SCHEMA_ELEMENT))),
     (3, I64),
-    (4, List(&ROW_GROUP)),
+    (4, List(&Struct(ROW_GROUP))),
     (5, List(&KEY_VALUE)),
     (6, Binary),
     (7, List(&Struct(&[(1, EMPTY), (2, EMPTY)]))),
@@ -169,11 +180,12 @@ impl Kind {
         match self {
             Bool => matches!(wire, wire::TRUE | wire::FALSE),
             Byte => wire == wire::BYTE,
-            I16 => wire == wire::I16,
-            I32 | Children => wire == wire::I32,
-            I64 => wire == wire::I64,
+            // All are varints, and fastparquet writes 64 bits for most.
+            I16 | I32 | Children | I64 => {
+                matches!(wire, wire::I16 | wire::I32 | wire::I64)
+            }
             Double => wire == wire::DOUBLE,
-            Binary => wire == wire::BINARY,
+            Binary | Name => wire == wire::BINARY,
             List(_) => wire == wire::LIST,
             Struct(_) => wire == wire::STRUCT,
             Kind::Any(own) => wire == own,
@@ -184,37 +196,37 @@ impl Kind {
 /// An error where parquet-rs should not be given this footer.
 ///
 /// # Errors
-/// [`FileError::Corrupt`] for a list of more elements than bytes, for columns too deep within one
+/// [`FileError::Corrupt`] for a list of more elements than there can be, for columns too deep within one
 /// another, and for a field of another type than Parquet gives it.
 pub(super) fn check_footer(footer: &[u8]) -> Result<()> {
     let mut walk = Walk::new(footer);
     walk.fields(FILE, 0)
 }
 
-/// An error where parquet-rs should not be given this offset index.
-///
-/// # Errors
-/// [`FileError::Corrupt`] if it has more pages than bytes.
-pub(super) fn check_offset_index(index: &[u8]) -> Result<()> {
+/// Whether parquet-rs may be given this offset index: it has no more pages than there can be.
+pub(super) fn is_offset_index(index: &[u8]) -> bool {
     let mut walk = Walk::new(index);
-    let header = walk.byte()?;
-    match header & 0xf {
-        wire::LIST => walk.list().map(|_| ()),
-        // parquet-rs refuses it.
-        _ => Ok(()),
-    }
+    let pages = walk.byte().and_then(|_| walk.list());
+    pages.is_ok_and(|(_, pages)| pages.saturating_mul(LEAST_PAGE) <= walk.rest.len() as u64)
 }
 
 /// The bytes that have not been looked through.
 struct Walk<'a> {
     rest: &'a [u8],
-    /// What the last schema element had.
+    len: usize,
+    /// Of the last schema element.
     children: i32,
+    name: usize,
 }
 
 impl<'a> Walk<'a> {
     fn new(rest: &'a [u8]) -> Self {
-        Self { rest, children: 0 }
+        Self {
+            rest,
+            len: rest.len(),
+            children: 0,
+            name: 0,
+        }
     }
 
     fn fields(&mut self, known: Fields, depth: usize) -> Result<()> {
@@ -256,6 +268,12 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             Double => self.skip(8),
+            Name => {
+                let before = self.rest.len();
+                self.value(Binary, depth)?;
+                self.name = before - self.rest.len();
+                Ok(())
+            }
             Binary => {
                 let len = self.varint()?;
                 self.skip(len)
@@ -289,16 +307,31 @@ impl<'a> Walk<'a> {
         if count > 0 && !kind.is(wire) {
             return Err(senseless("a list of another type than Parquet's"));
         }
-        let mut schema = matches!(kind, Struct(fields) if std::ptr::eq(fields, SCHEMA_ELEMENT))
-            .then(Tree::default);
-        for _ in 0..count {
-            self.children = 0;
-            self.value(kind, depth + 1)?;
-            if let Some(schema) = &mut schema {
-                schema.add(self.children)?;
-            }
+        let is = |known: Fields| matches!(kind, Struct(fields) if std::ptr::eq(fields, known));
+        if is(SCHEMA_ELEMENT) {
+            return self.schema(kind, count, depth);
         }
-        Ok(())
+        if is(ROW_GROUP) && count > MAX_ROW_GROUPS {
+            return Err(senseless("more row groups than there can be"));
+        }
+        (0..count).try_for_each(|_| self.value(kind, depth + 1))
+    }
+
+    fn schema(&mut self, kind: Kind, count: u64, depth: usize) -> Result<()> {
+        if count.saturating_mul(LEAST_ELEMENT) > self.rest.len() as u64 {
+            return Err(senseless("a list of more elements than bytes"));
+        }
+        let mut tree = Tree::default();
+        for i in 0..count {
+            (self.children, self.name) = (0, 0);
+            self.value(kind, depth + 1)?;
+            tree.add(self.children, self.name, count - i - 1)?;
+        }
+        let most = MAX_PATHS.max(self.len.saturating_mul(MAX_PATHS_OF_FOOTER));
+        match tree.paths <= most {
+            true => Ok(()),
+            false => Err(senseless("names of columns without end")),
+        }
     }
 
     fn map(&mut self, depth: usize) -> Result<()> {
@@ -366,23 +399,40 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// How deep a schema is, from its elements in order.
+/// The shape of a schema, from its elements in order.
 #[derive(Default)]
 struct Tree {
-    /// For each open group the children that are still to come.
-    open: Vec<i32>,
+    /// For each open group the children that are still to come, and the bytes of its name.
+    open: Vec<(u64, usize)>,
+    /// The sum of the children that are still to come, and that of the names.
+    awaited: u64,
+    names: usize,
+    /// Bytes of the paths of all columns.
+    paths: usize,
 }
 
 impl Tree {
-    fn add(&mut self, children: i32) -> Result<()> {
-        while self.open.last() == Some(&0) {
+    /// Adds an element, which `left` others follow.
+    fn add(&mut self, children: i32, name: usize, left: u64) -> Result<()> {
+        while let Some((0, closed)) = self.open.last() {
+            self.names -= closed;
             self.open.pop();
         }
-        if let Some(left) = self.open.last_mut() {
-            *left -= 1;
+        if let Some((awaited, _)) = self.open.last_mut() {
+            *awaited -= 1;
+            self.awaited -= 1;
+        }
+        let children =
+            u64::try_from(children).map_err(|_| senseless("a negative number of columns"))?;
+        self.awaited += children;
+        if self.awaited > left {
+            return Err(senseless("columns that are not there"));
         }
         if children > 0 {
-            self.open.push(children);
+            self.names += name;
+            self.open.push((children, name));
+        } else {
+            self.paths = self.paths.saturating_add(self.names + name);
         }
         match self.open.len() <= MAX_SCHEMA_DEPTH {
             true => Ok(()),

@@ -83,6 +83,10 @@ pub struct VerifyReport {
     pub problems: Vec<String>,
     /// Columns that both sides have, in the original's order.
     pub columns: Vec<ColumnVerdict>,
+    /// Files of a packed folder that stand for no file of the original folder. Whoever reads the folder reads
+    /// them too; they may be those of another input. No violations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_files: Vec<String>,
 }
 
 /// What `verify` found in one column. Every changed value counts once.
@@ -329,6 +333,7 @@ where
         rows,
         problems,
         columns,
+        other_files: Vec::new(),
     })
 }
 

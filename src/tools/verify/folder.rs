@@ -26,34 +26,26 @@ pub fn verify_folder(original: &Path, folder: &Path) -> Result<VerifyReport> {
         .unzip();
     let input = Input::open(&inputs)?;
     let table = joined(&outputs, input.schema())?;
-    if paths::is_input_folder(original) && paths::is_input_folder(folder) {
-        check_nothing_else(original, folder, &outputs)?;
+    let mut report = verify_batches(input.schema(), input.batches(), table)?;
+    if paths::is_input_folder(original) {
+        report.other_files = others(folder, &outputs)?;
     }
-    verify_batches(input.schema(), input.batches(), table)
+    Ok(report)
 }
 
-/// An error where `folder` has tables besides the `outputs`: whoever reads it reads their rows too.
-fn check_nothing_else(original: &Path, folder: &Path, outputs: &[PathBuf]) -> Result<()> {
+/// The tables in `folder` besides the `outputs`.
+fn others(folder: &Path, outputs: &[PathBuf]) -> Result<Vec<String>> {
     let known: HashSet<PathBuf> = outputs.iter().map(|path| paths::comparable(path)).collect();
-    let is_table = |file: &PathBuf| file.extension().is_some_and(|name| name == "parquet");
-    let files = paths::files_of(folder)?.into_iter().filter(is_table);
-    let others: Vec<PathBuf> = files
-        .filter(|file| !known.contains(&paths::comparable(file)))
-        .collect();
-    match others.as_slice() {
-        [] => Ok(()),
-        [other, more @ ..] => Err(ToolError::bad_file(
-            other,
-            format!(
-                "stands for no file of {}{}; remove what an earlier run has left",
-                shown(original),
-                match more.len() {
-                    0 => String::new(),
-                    more => format!(", nor do {more} more"),
-                }
-            ),
-        )),
-    }
+    let is_other = |file: &&PathBuf| {
+        let is_table = file.extension().is_some_and(|name| name == "parquet");
+        is_table && !known.contains(&paths::comparable(file))
+    };
+    let files = paths::files_of(folder)?;
+    Ok(files
+        .iter()
+        .filter(is_other)
+        .map(|file| shown(file))
+        .collect())
 }
 
 /// All files as one table; a file is open while its rows are read.
