@@ -38,11 +38,16 @@ enum Kind {
     Double,
     Binary,
     List(&'static Kind),
+    /// A list of schema elements.
+    Schema,
+    RowGroups,
     Struct(Fields),
     /// As the field itself says.
     Any(u8),
 }
-use Kind::{Binary, Bool, Byte, Children, Double, I16, I32, I64, List, Name, Struct};
+use Kind::{
+    Binary, Bool, Byte, Children, Double, I16, I32, I64, List, Name, RowGroups, Schema, Struct,
+};
 
 /// The fields that parquet-rs knows of a struct, by their ids.
 type Fields = &'static [(i16, Kind)];
@@ -148,9 +153,9 @@ const ROW_GROUP: Fields = &[
 const CIPHER: Kind = Struct(&[(1, Binary), (2, Binary), (3, Bool)]);
 const FILE: Fields = &[
     (1, I32),
-    (2, List(&Struct(SCHEMA_ELEMENT))),
+    (2, Schema),
     (3, I64),
-    (4, List(&Struct(ROW_GROUP))),
+    (4, RowGroups),
     (5, List(&KEY_VALUE)),
     (6, Binary),
     (7, List(&Struct(&[(1, EMPTY), (2, EMPTY)]))),
@@ -186,7 +191,7 @@ impl Kind {
             }
             Double => wire == wire::DOUBLE,
             Binary | Name => wire == wire::BINARY,
-            List(_) => wire == wire::LIST,
+            List(_) | Schema | RowGroups => wire == wire::LIST,
             Struct(_) => wire == wire::STRUCT,
             Kind::Any(own) => wire == own,
         }
@@ -279,7 +284,15 @@ impl<'a> Walk<'a> {
                 self.skip(len)
             }
             Struct(known) => self.fields(known, depth),
-            List(element) => self.elements(Some(*element), depth),
+            List(element) => {
+                let count = self.list_of(*element)?;
+                self.values(*element, count, depth)
+            }
+            Schema => self.schema(depth),
+            RowGroups => match self.list_of(Struct(ROW_GROUP))? {
+                count @ ..=MAX_ROW_GROUPS => self.values(Struct(ROW_GROUP), count, depth),
+                _ => Err(senseless("more row groups than there can be")),
+            },
             Kind::Any(wire) => self.unknown(wire, depth),
         }
     }
@@ -293,7 +306,10 @@ impl<'a> Walk<'a> {
             wire::I16 | wire::I32 | wire::I64 => self.value(I64, depth),
             wire::DOUBLE => self.value(Double, depth),
             wire::BINARY => self.value(Binary, depth),
-            wire::LIST | wire::SET => self.elements(None, depth),
+            wire::LIST | wire::SET => {
+                let (wire, count) = self.list()?;
+                self.values(Kind::Any(wire), count, depth)
+            }
             wire::MAP => self.map(depth),
             wire::STRUCT => self.fields(&[], depth),
             wire::UUID => self.skip(16),
@@ -301,30 +317,29 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn elements(&mut self, known: Option<Kind>, depth: usize) -> Result<()> {
-        let (wire, count) = self.list()?;
-        let kind = known.unwrap_or(Kind::Any(wire));
-        if count > 0 && !kind.is(wire) {
-            return Err(senseless("a list of another type than Parquet's"));
-        }
-        let is = |known: Fields| matches!(kind, Struct(fields) if std::ptr::eq(fields, known));
-        if is(SCHEMA_ELEMENT) {
-            return self.schema(kind, count, depth);
-        }
-        if is(ROW_GROUP) && count > MAX_ROW_GROUPS {
-            return Err(senseless("more row groups than there can be"));
-        }
+    fn values(&mut self, kind: Kind, count: u64, depth: usize) -> Result<()> {
         (0..count).try_for_each(|_| self.value(kind, depth + 1))
     }
 
-    fn schema(&mut self, kind: Kind, count: u64, depth: usize) -> Result<()> {
+    /// The number of a list's elements, which must be of this kind.
+    fn list_of(&mut self, kind: Kind) -> Result<u64> {
+        let (wire, count) = self.list()?;
+        match count == 0 || kind.is(wire) {
+            true => Ok(count),
+            false => Err(senseless("a list of another type than Parquet's")),
+        }
+    }
+
+    fn schema(&mut self, depth: usize) -> Result<()> {
+        let element = Struct(SCHEMA_ELEMENT);
+        let count = self.list_of(element)?;
         if count.saturating_mul(LEAST_ELEMENT) > self.rest.len() as u64 {
             return Err(senseless("a list of more elements than bytes"));
         }
         let mut tree = Tree::default();
         for i in 0..count {
             (self.children, self.name) = (0, 0);
-            self.value(kind, depth + 1)?;
+            self.value(element, depth + 1)?;
             tree.add(self.children, self.name, count - i - 1)?;
         }
         let most = MAX_PATHS.max(self.len.saturating_mul(MAX_PATHS_OF_FOOTER));
