@@ -326,7 +326,7 @@ fn types_that_cannot_be_written() {
 #[test]
 fn batches_of_no_rows() {
     let (bytes, _) = pack(&table(10), WriterOptions::new());
-    let reader = ReaderBuilder::new(Arc::new(Bytes::from(bytes))).unwrap();
+    let reader = ReaderBuilder::new(Arc::new(bytes)).unwrap();
     let error = reader.with_batch_size(0).build().err().unwrap();
     assert!(error.to_string().contains("at least one row"), "{error}");
 }
