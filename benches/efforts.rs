@@ -3,7 +3,11 @@
 //!
 //! A table of 10 float32 columns, of which some follow others, 100,000 rows unless told otherwise;
 //! or the float columns of the tables named, as float32 and without the rows that have nulls. Times
-//! are the least of several, and beside them what part of `balanced` they are.
+//! are the least of several, and beside them what part of `balanced` they are. With the bounds of
+//! `balanced`, so is SZ3, if the Python named in `TOLERANT_PYTHON` has `pysz`.
+
+#[path = "common/sz3.rs"]
+mod sz3;
 
 use std::error::Error;
 use std::hint::black_box;
@@ -19,7 +23,7 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tolerant::ErrorBound;
-use tolerant::codec::Effort;
+use tolerant::codec::{Effort, absolute_bound};
 use tolerant::file::{ReaderBuilder, Writer, WriterOptions, finite_range};
 
 /// As in the binary.
@@ -68,19 +72,31 @@ fn floats(path: &Path) -> Result<RecordBatch, Box<dyn Error>> {
 
 fn report(table: &RecordBatch) -> Result<(), Box<dyn Error>> {
     let values = (table.num_rows() * table.num_columns()) as f64;
-    println!("rel    effort    ratio          encode ns/value  decode ns/value");
+    println!("rel    effort             ratio          encode ns/value  decode ns/value");
     for rel in [1e-1, 1e-2, 1e-3] {
         let mut balanced = None;
-        for effort in [Effort::Balanced, Effort::Fast, Effort::Small] {
-            let [ratio, encode, decode] = measure(table, rel, effort)?;
-            let (encode, decode) = (encode * 1e9 / values, decode * 1e9 / values);
+        let mut line = |name: &str, ratio: f64, seconds: [f64; 2]| {
+            let [encode, decode] = seconds.map(|seconds| seconds * 1e9 / values);
             let [r, e, d] = *balanced.get_or_insert([ratio, encode, decode]);
             println!(
-                "{rel:<6} {:<9} {ratio:>6.2} ({:.2})  {encode:>8.1} ({:.2})  {decode:>8.2} ({:.2})",
-                effort.to_string(),
+                "{rel:<6} {name:<18} {ratio:>6.2} ({:.2})  {encode:>8.1} ({:.2})  {decode:>8.2} ({:.2})",
                 ratio / r,
                 encode / e,
                 decode / d
+            );
+        };
+        for effort in [Effort::Balanced, Effort::Fast, Effort::Small] {
+            let [ratio, encode, decode] = measure(table, rel, effort)?;
+            line(&effort.to_string(), ratio, [encode, decode]);
+        }
+        let bound = |column| absolute_bound(ErrorBound::Rel(rel), finite_range(column));
+        let bounds: Vec<f64> = table.columns().iter().map(bound).collect();
+        for mode in sz3::modes(table, &bounds, ROUNDS)? {
+            let seconds = [mode.encode_seconds, mode.decode_seconds];
+            line(
+                &format!("SZ3 {}", mode.name),
+                values * 4.0 / mode.bytes,
+                seconds,
             );
         }
     }

@@ -4,10 +4,11 @@
 //! one run, best of three: lossless ZSTD Parquet and the packed file, each scanned by arrow-rs and
 //! by DataFusion; the bare codec; and SZ3, if the Python named in `TOLERANT_PYTHON` has `pysz`.
 
+#[path = "common/sz3.rs"]
+mod sz3;
+
 use std::error::Error;
 use std::hint::black_box;
-use std::io::Write as _;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -210,7 +211,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         "Arrow scan of the virtual file / codec decode:    {:.2}",
         arrow_packed / codec_decode
     );
-    sz3(&table, &bounds, raw, codec_decode, file_encode)
+    for mode in sz3::modes(&table, &bounds, ROUNDS)? {
+        println!(
+            "SZ3 {:<15} ratio {:>6.2}, encode {:.2} GB/s, decode {:.2} GB/s; ours / SZ3: write {:.2} (>= 0.8), codec decode {:.2}",
+            mode.name,
+            raw / mode.bytes,
+            raw / mode.encode_seconds / 1e9,
+            raw / mode.decode_seconds / 1e9,
+            mode.encode_seconds / file_encode,
+            mode.decode_seconds / codec_decode,
+        );
+    }
+    Ok(())
 }
 
 fn best<T>(mut run: impl FnMut() -> T) -> f64 {
@@ -302,57 +314,4 @@ fn context(store: &Arc<dyn ObjectStore>) -> SessionContext {
         context.register_object_store(&url, Arc::clone(store));
     }
     context
-}
-
-fn sz3(
-    table: &RecordBatch,
-    bounds: &[f64],
-    raw: f64,
-    decode: f64,
-    encode: f64,
-) -> Result<(), Box<dyn Error>> {
-    let Ok(python) = std::env::var("TOLERANT_PYTHON") else {
-        println!("SZ3: not measured; set TOLERANT_PYTHON to a Python that has numpy and pysz");
-        return Ok(());
-    };
-    let mut file = tempfile::NamedTempFile::new()?;
-    for column in table.columns() {
-        file.write_all(
-            column
-                .as_primitive::<Float32Type>()
-                .values()
-                .inner()
-                .as_slice(),
-        )?;
-    }
-    file.flush()?;
-    let output = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/sz3.py"))
-        .arg(file.path())
-        .arg(table.num_columns().to_string())
-        .args(bounds.iter().map(f64::to_string))
-        .output()?;
-    for line in String::from_utf8(output.stdout)?.lines() {
-        let [mode, size, encode_seconds, decode_seconds] = line.split(' ').collect::<Vec<_>>()[..]
-        else {
-            continue;
-        };
-        let (size, sz_encode, sz_decode): (f64, f64, f64) = (
-            size.parse()?,
-            encode_seconds.parse()?,
-            decode_seconds.parse()?,
-        );
-        println!(
-            "SZ3 {mode:<15} ratio {:>6.2}, encode {:.2} GB/s, decode {:.2} GB/s; ours / SZ3: write {:.2} (>= 0.8), codec decode {:.2}",
-            raw / size,
-            raw / sz_encode / 1e9,
-            raw / sz_decode / 1e9,
-            sz_encode / encode,
-            sz_decode / decode,
-        );
-    }
-    if !output.status.success() {
-        println!("SZ3: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }

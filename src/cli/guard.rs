@@ -1,9 +1,9 @@
 //! The last line of defence: a panic anywhere below, in whatever library, is one line of error.
 
-use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::file::panic_text;
 use crate::tools::{Result, ToolError};
 
 /// Runs `work`; a panic in it becomes an error, and files not yet committed are removed as ever.
@@ -20,14 +20,8 @@ pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         let place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
         Err(ToolError::invalid(format!(
             "internal error: {} (at {}); a file that is read may be damaged, else please report this",
-            message(&*panic),
+            panic_text(&*panic),
             place.as_deref().unwrap_or("an unknown place")
         )))
     })
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

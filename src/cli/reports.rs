@@ -8,6 +8,7 @@ use crate::codec::ErrorBound;
 use crate::file::{ColumnReport, RowOrderReport};
 use crate::tools::compress::CompressReport;
 use crate::tools::inspect::{InspectReport, InspectedColumn};
+use crate::tools::names::some;
 use crate::tools::verify::VerifyReport;
 
 use super::output::{
@@ -459,12 +460,9 @@ pub fn verify_table(report: &VerifyReport) -> String {
     for problem in &report.problems {
         text += &format!("problem: {problem}\n");
     }
-    if let [first, more @ ..] = report.other_files.as_slice() {
-        let more = match more.len() {
-            0 => String::new(),
-            more => format!(" and {} more", count(more as u64)),
-        };
-        text += &format!("also in the folder, for no file of the original: {first}{more}\n");
+    if !report.other_files.is_empty() {
+        let others = some(&report.other_files);
+        text += &format!("also in the folder, for no file of the original: {others}\n");
     }
     for column in bad.iter().take(SHOWN_COLUMNS) {
         if let Some(problem) = &column.problem {

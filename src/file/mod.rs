@@ -74,6 +74,8 @@ pub use layout::Layout;
 pub use nested::{FloatLeaf, PageShape, bound_names};
 pub use object::ObjectReader;
 pub use open::Opened;
+#[cfg(feature = "cli")]
+pub(crate) use open::panic_text;
 pub use options::{
     DEFAULT_BLOCK_ROWS, DEFAULT_ROW_GROUP_ROWS, FileLayout, RowOrder, VectorRange, WriterOptions,
 };

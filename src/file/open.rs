@@ -1,5 +1,6 @@
 //! Opening: from the last bytes of a file to all that is known of it.
 
+use std::any::Any;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -64,13 +65,18 @@ pub(super) fn step(len: u64, tail: &Bytes) -> Result<Step> {
 /// and ordinary Parquet has no checksum that would tell beforehand.
 pub(super) fn unpanicked<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("no reason is known");
         Err(FileError::corrupt(format!(
-            "its contents make no sense: {text}"
+            "its contents make no sense: {}",
+            panic_text(&*panic)
         )))
     })
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 fn step_of(len: u64, tail: &Bytes) -> Result<Step> {
@@ -96,7 +102,7 @@ fn step_of(len: u64, tail: &Bytes) -> Result<Step> {
     let footer = tail.slice((footer_start - tail_start) as usize..tail.len() - FOOTER_END);
     match seal::find(&footer)? {
         Some(seal) => packed(len, tail, &footer, footer_start, seal),
-        None => ordinary(len, tail, &footer),
+        None => ordinary(len, tail, &footer, footer_start),
     }
 }
 
@@ -167,10 +173,9 @@ pub(super) fn layout(
     Layout::new(metadata, index, len, seal.index_offset)
 }
 
-fn ordinary(len: u64, tail: &Bytes, footer: &[u8]) -> Result<Step> {
+fn ordinary(len: u64, tail: &Bytes, footer: &[u8], footer_start: u64) -> Result<Step> {
     thrift::check_footer(footer)?;
     let metadata = ParquetMetaDataReader::decode_metadata(footer)?;
-    let footer_start = len - (footer.len() + FOOTER_END) as u64;
     let metadata = match has_sound_page_indexes(&metadata, len, tail, footer_start) {
         true => metadata,
         // Nobody after us is to find them either.

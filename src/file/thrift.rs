@@ -1,10 +1,10 @@
 //! Thrift footers, looked through before parquet-rs reads them.
 //!
-//! parquet-rs makes room for as many row groups and children of a column as a footer says that there are,
-//! keeps the whole path of each column, and follows a schema as deep as it goes: forty bytes can end
-//! the process. It also takes a field that it knows for what it
-//! should be, whatever type stands before it; where these differ it would read something else than
-//! was looked through, and so they may not.
+//! parquet-rs makes room for as many row groups and children of a column as a footer says that there
+//! are, keeps the whole path of each column, and follows a schema as deep as it goes: forty bytes can
+//! end the process. It also takes a field that it knows for what it should be, whatever type stands
+//! before it; where these differ it would read something else than was looked through, and so they
+//! may not.
 //!
 //! Source: the Thrift compact protocol, and `parquet.thrift` of parquet-format 2.12.
 
@@ -29,12 +29,11 @@ const LEAST_PAGE: u64 = 7;
 enum Kind {
     Bool,
     Byte,
-    I16,
-    I32,
+    /// Of any width: all are varints, and fastparquet writes 64 bits for most.
+    Int,
     /// Of a schema element: what it is called, and how many of those that follow are its children.
     Name,
     Children,
-    I64,
     Double,
     Binary,
     List(&'static Kind),
@@ -45,9 +44,7 @@ enum Kind {
     /// As the field itself says.
     Any(u8),
 }
-use Kind::{
-    Binary, Bool, Byte, Children, Double, I16, I32, I64, List, Name, RowGroups, Schema, Struct,
-};
+use Kind::{Binary, Bool, Byte, Children, Double, Int, List, Name, RowGroups, Schema, Struct};
 
 /// The fields that parquet-rs knows of a struct, by their ids.
 type Fields = &'static [(i16, Kind)];
@@ -60,7 +57,7 @@ const LOGICAL_TYPE: Kind = Struct(&[
     (2, EMPTY),
     (3, EMPTY),
     (4, EMPTY),
-    (5, Struct(&[(1, I32), (2, I32)])),
+    (5, Struct(&[(1, Int), (2, Int)])),
     (6, EMPTY),
     (7, TIME),
     (8, TIME),
@@ -72,32 +69,32 @@ const LOGICAL_TYPE: Kind = Struct(&[
     (15, EMPTY),
     (16, Struct(&[(1, Byte)])),
     (17, Struct(&[(1, Binary)])),
-    (18, Struct(&[(1, Binary), (2, I32)])),
+    (18, Struct(&[(1, Binary), (2, Int)])),
 ]);
 const SCHEMA_ELEMENT: Fields = &[
-    (1, I32),
-    (2, I32),
-    (3, I32),
+    (1, Int),
+    (2, Int),
+    (3, Int),
     (4, Name),
     (5, Children),
-    (6, I32),
-    (7, I32),
-    (8, I32),
-    (9, I32),
+    (6, Int),
+    (7, Int),
+    (8, Int),
+    (9, Int),
     (10, LOGICAL_TYPE),
 ];
 const KEY_VALUE: Kind = Struct(&[(1, Binary), (2, Binary)]);
 const STATISTICS: Kind = Struct(&[
     (1, Binary),
     (2, Binary),
-    (3, I64),
-    (4, I64),
+    (3, Int),
+    (4, Int),
     (5, Binary),
     (6, Binary),
     (7, Bool),
     (8, Bool),
 ]);
-const SIZE_STATISTICS: Kind = Struct(&[(1, I64), (2, List(&I64)), (3, List(&I64))]);
+const SIZE_STATISTICS: Kind = Struct(&[(1, Int), (2, List(&Int)), (3, List(&Int))]);
 const BOX: Kind = Struct(&[
     (1, Double),
     (2, Double),
@@ -108,53 +105,53 @@ const BOX: Kind = Struct(&[
     (7, Double),
     (8, Double),
 ]);
-const ENCODING_STATS: Kind = Struct(&[(1, I32), (2, I32), (3, I32)]);
+const ENCODING_STATS: Kind = Struct(&[(1, Int), (2, Int), (3, Int)]);
 const COLUMN: Kind = Struct(&[
-    (1, I32),
-    (2, List(&I32)),
+    (1, Int),
+    (2, List(&Int)),
     (3, List(&Binary)),
-    (4, I32),
-    (5, I64),
-    (6, I64),
-    (7, I64),
+    (4, Int),
+    (5, Int),
+    (6, Int),
+    (7, Int),
     (8, List(&KEY_VALUE)),
-    (9, I64),
-    (10, I64),
-    (11, I64),
+    (9, Int),
+    (10, Int),
+    (11, Int),
     (12, STATISTICS),
     (13, List(&ENCODING_STATS)),
-    (14, I64),
-    (15, I32),
+    (14, Int),
+    (15, Int),
     (16, SIZE_STATISTICS),
-    (17, Struct(&[(1, BOX), (2, List(&I32))])),
+    (17, Struct(&[(1, BOX), (2, List(&Int))])),
 ]);
 const COLUMN_KEY: Kind = Struct(&[(1, List(&Binary)), (2, Binary)]);
 const COLUMN_CHUNK: Kind = Struct(&[
     (1, Binary),
-    (2, I64),
+    (2, Int),
     (3, COLUMN),
-    (4, I64),
-    (5, I32),
-    (6, I64),
-    (7, I32),
+    (4, Int),
+    (5, Int),
+    (6, Int),
+    (7, Int),
     (8, Struct(&[(1, EMPTY), (2, COLUMN_KEY)])),
     (9, Binary),
 ]);
-const SORTING_COLUMN: Kind = Struct(&[(1, I32), (2, Bool), (3, Bool)]);
+const SORTING_COLUMN: Kind = Struct(&[(1, Int), (2, Bool), (3, Bool)]);
 const ROW_GROUP: Fields = &[
     (1, List(&COLUMN_CHUNK)),
-    (2, I64),
-    (3, I64),
+    (2, Int),
+    (3, Int),
     (4, List(&SORTING_COLUMN)),
-    (5, I64),
-    (6, I64),
-    (7, I16),
+    (5, Int),
+    (6, Int),
+    (7, Int),
 ];
 const CIPHER: Kind = Struct(&[(1, Binary), (2, Binary), (3, Bool)]);
 const FILE: Fields = &[
-    (1, I32),
+    (1, Int),
     (2, Schema),
-    (3, I64),
+    (3, Int),
     (4, RowGroups),
     (5, List(&KEY_VALUE)),
     (6, Binary),
@@ -185,10 +182,7 @@ impl Kind {
         match self {
             Bool => matches!(wire, wire::TRUE | wire::FALSE),
             Byte => wire == wire::BYTE,
-            // All are varints, and fastparquet writes 64 bits for most.
-            I16 | I32 | Children | I64 => {
-                matches!(wire, wire::I16 | wire::I32 | wire::I64)
-            }
+            Int | Children => matches!(wire, wire::I16 | wire::I32 | wire::I64),
             Double => wire == wire::DOUBLE,
             Binary | Name => wire == wire::BINARY,
             List(_) | Schema | RowGroups => wire == wire::LIST,
@@ -267,7 +261,7 @@ impl<'a> Walk<'a> {
         }
         match kind {
             Bool | Byte => self.byte().map(|_| ()),
-            I16 | I32 | I64 => self.varint().map(|_| ()),
+            Int => self.varint().map(|_| ()),
             Children => {
                 self.children = self.zigzag()? as i32;
                 Ok(())
@@ -303,7 +297,7 @@ impl<'a> Walk<'a> {
             // parquet-rs takes them to have no length.
             wire::TRUE | wire::FALSE => Err(senseless("a list of booleans")),
             wire::BYTE => self.value(Byte, depth),
-            wire::I16 | wire::I32 | wire::I64 => self.value(I64, depth),
+            wire::I16 | wire::I32 | wire::I64 => self.value(Int, depth),
             wire::DOUBLE => self.value(Double, depth),
             wire::BINARY => self.value(Binary, depth),
             wire::LIST | wire::SET => {

@@ -17,6 +17,7 @@ use super::compress::{
 use super::error::{Result, ToolError};
 use super::input::{Input, TableFile};
 use super::leaves;
+use super::names;
 use super::outputs::{self, Part};
 use super::relative::{self, Ranges};
 
@@ -244,29 +245,18 @@ fn with_written(error: ToolError, parts: &[Part], written: &[Written]) -> ToolEr
         parts.len()
     );
     if !there.is_empty() {
-        text += &format!(": {}", some(&there));
+        text += &format!(": {}", names::some(&there));
     }
     if !perhaps.is_empty() {
-        text += &format!("; and perhaps {}", some(&perhaps));
+        text += &format!("; and perhaps {}", names::some(&perhaps));
     }
     if !outdated.is_empty() {
         text += &format!(
             "; others have bounds relative to statistics that are wrong, and must be written again: {}",
-            some(&outdated)
+            names::some(&outdated)
         );
     }
     ToolError::invalid(text)
-}
-
-/// The first of many names.
-fn some(names: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let shown = names.iter().take(SHOWN).map(String::as_str);
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 fn unlocked<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

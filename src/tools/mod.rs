@@ -13,7 +13,7 @@ pub mod input;
 pub mod inspect;
 mod ipc;
 pub(crate) mod leaves;
-mod names;
+pub(crate) mod names;
 pub mod outputs;
 pub mod paths;
 mod quantiles;

@@ -1,4 +1,4 @@
-//! Names that were meant.
+//! Names for people: those that were meant, and the first of many.
 
 /// "; did you mean a, b or c?" with the names closest to `wanted`, or nothing if none is close.
 pub fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
@@ -21,6 +21,17 @@ pub fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Str
         None => "; `tolerant inspect` lists the columns of a Parquet file".to_string(),
         Some((only, [])) => format!("; did you mean {only}?"),
         Some((last, others)) => format!("; did you mean {} or {last}?", others.join(", ")),
+    }
+}
+
+/// The first of many names: "a, b and 3 more".
+pub fn some(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = names.iter().take(SHOWN).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -131,7 +131,7 @@ fn strangers_are_not_asked() {
     assert!(error.contains("--tls-cert"), "{error}");
 }
 
-/// Who asks without TLS is told so, and sends no secret.
+/// Who asks without TLS is told so.
 #[test]
 fn who_asks_without_is_told() {
     let folder = folder();
@@ -149,7 +149,7 @@ fn who_asks_without_is_told() {
     assert!(run.stderr.contains("--tls-ca"), "{run:?}");
 }
 
-/// Between the two ends nobody reads names, rows or the token.
+/// Between the two ends nobody reads what is asked for.
 #[test]
 fn what_goes_over_the_wire() {
     let folder = folder();
