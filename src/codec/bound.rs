@@ -216,16 +216,27 @@ impl ValueRange {
 
     /// As [`of`](Self::of), for a slice, faster.
     pub fn of_slice<F: Float>(values: &[F]) -> Self {
-        const LANES: usize = 8;
+        const LANES: usize = 32;
+        let (least, most) = (F::from_f64(f64::NEG_INFINITY), F::from_f64(f64::INFINITY));
         let (groups, rest) = values.as_chunks::<LANES>();
         let (min, max) = wide::run(
             #[inline(always)]
             || {
-                let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+                // Of their own type, of which a vector holds more than of f64.
+                let (mut min, mut max) = ([most; LANES], [least; LANES]);
                 for group in groups {
                     for lane in 0..LANES {
-                        let x = group[lane].to_f64();
-                        (min[lane], max[lane]) = extended(min[lane], max[lane], x);
+                        let x = group[lane];
+                        min[lane] = if (x < min[lane]) & (x > least) {
+                            x
+                        } else {
+                            min[lane]
+                        };
+                        max[lane] = if (x > max[lane]) & (x < most) {
+                            x
+                        } else {
+                            max[lane]
+                        };
                     }
                 }
                 (min, max)
@@ -233,7 +244,10 @@ impl ValueRange {
         );
         let rest = Self::of(rest.iter().map(|x| x.to_f64()));
         let lanes = min.into_iter().zip(max);
-        lanes.fold(rest, |all, (min, max)| all.union(&Self { min, max }))
+        lanes.fold(rest, |all, (min, max)| {
+            let (min, max) = (min.to_f64(), max.to_f64());
+            all.union(&Self { min, max })
+        })
     }
 
     fn add(&mut self, x: f64) {

@@ -292,11 +292,7 @@ pub(super) fn read(
             sparse::read(cursor, &stretches, &mut integers)?;
             integers
         }
-        CODER_FRAME => {
-            let mut integers = zeros();
-            frame::read(cursor, &mut integers)?;
-            integers
-        }
+        CODER_FRAME => frame::read(cursor, n)?,
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
     };
     transform.invert(&mut integers, references);

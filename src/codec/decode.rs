@@ -6,7 +6,7 @@ use half::f16;
 use super::element::{Element, ElementType, Float};
 use super::payload::{self, Cursor, PayloadKind};
 use super::pointwise::{self, Levels};
-use super::quantize::{self, Grid, PHASES};
+use super::quantize::{self, Grid, NarrowGrid, PHASES};
 use super::stream::{self, DECODE_CHUNK};
 use super::{CodecError, coding, wide};
 
@@ -193,18 +193,7 @@ impl Form {
         let outliers = match self {
             Self::Integers => return Err(CodecError::corrupt("integers for floats")),
             Self::Grid(grid, outliers) => {
-                let mut values = [F::zeroed(); DECODE_CHUNK];
-                for integers in integers.chunks(DECODE_CHUNK) {
-                    wide::run(
-                        #[inline(always)]
-                        || {
-                            for (value, integer) in values.iter_mut().zip(integers) {
-                                *value = grid.reconstruct(f64::from(*integer));
-                            }
-                        },
-                    );
-                    out.extend_from_slice(bytemuck::cast_slice(&values[..integers.len()]));
-                }
+                reconstruct_all::<F>(*grid, integers, out);
                 outliers
             }
             Self::Levels(levels, outliers) => {
@@ -220,6 +209,32 @@ impl Form {
             out[at..at + size_of::<F>()].copy_from_slice(bytemuck::bytes_of(&value));
         }
         Ok(())
+    }
+}
+
+/// Appends the bytes of what `quanta` stand for on a grid.
+fn reconstruct_all<F: Float>(grid: Grid, quanta: &[i32], out: &mut Vec<u8>) {
+    let narrow = NarrowGrid::of(grid).filter(|_| F::TYPE == ElementType::F32);
+    let mut values = [F::zeroed(); DECODE_CHUNK];
+    for quanta in quanta.chunks(DECODE_CHUNK) {
+        let values = &mut values[..quanta.len()];
+        wide::run(
+            #[inline(always)]
+            || match narrow.filter(|_| NarrowGrid::has_room_for(quanta)) {
+                Some(narrow) => {
+                    let values: &mut [f32] = bytemuck::cast_slice_mut(values);
+                    for (value, quantum) in values.iter_mut().zip(quanta) {
+                        *value = narrow.reconstruct(*quantum);
+                    }
+                }
+                None => {
+                    for (value, quantum) in values.iter_mut().zip(quanta) {
+                        *value = grid.reconstruct(f64::from(*quantum));
+                    }
+                }
+            },
+        );
+        out.extend_from_slice(bytemuck::cast_slice(values));
     }
 }
 

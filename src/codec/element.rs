@@ -71,7 +71,7 @@ pub trait Element: pco::data_types::Number + bytemuck::Pod + PartialEq + Send + 
 }
 
 /// A float that can be quantized.
-pub trait Float: Element {
+pub trait Float: Element + PartialOrd {
     /// Unsigned integer of the same width, for bit-exact storage of outliers.
     type Bits: Element + Into<u64>;
     /// Significand bits, the hidden one included.

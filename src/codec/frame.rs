@@ -111,9 +111,8 @@ impl Frame {
     }
 }
 
-/// Reads what [`Frame::write`] wrote.
-pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), CodecError> {
-    let n = integers.len();
+/// Reads `n` integers that [`Frame::write`] wrote.
+pub(super) fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecError> {
     let low =
         u32::try_from(cursor.varint()?).map_err(|_| CodecError::corrupt("a frame's start"))?;
     let low = unzigzag(low);
@@ -130,7 +129,10 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
         stream::read_into(cursor, &mut gaps)?;
         stream::read_into(cursor, &mut apart)?;
     }
-    for group in integers.chunks_mut(GROUP) {
+    let mut integers = Vec::with_capacity(n);
+    let mut group = [0; GROUP];
+    for start in (0..n).step_by(GROUP) {
+        let group = &mut group[..GROUP.min(n - start)];
         let (words, _) = cursor
             .take(words_of(group.len(), width) * 4)?
             .as_chunks::<4>();
@@ -138,6 +140,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
             #[inline(always)]
             || unpack(words, low, width, group),
         );
+        integers.extend_from_slice(group);
     }
     let mut next = 0;
     for (gap, x) in gaps.into_iter().zip(apart) {
@@ -147,7 +150,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, integers: &mut [i32]) -> Result<(), 
             .get_mut(index)
             .ok_or_else(|| CodecError::corrupt(format!("exception at {index} of {n}")))? = x;
     }
-    Ok(())
+    Ok(integers)
 }
 
 /// One group, eight integers at a time.
@@ -235,17 +238,15 @@ mod tests {
                 integers[at] = x;
             }
             let out = coded(&integers);
-            let mut read_back = vec![0; integers.len()];
             let mut cursor = Cursor::new(&out);
-            read(&mut cursor, &mut read_back).unwrap();
+            let read_back = read(&mut cursor, integers.len()).unwrap();
             prop_assert!(cursor.finish().is_ok());
             prop_assert_eq!(read_back, integers);
         }
 
         #[test]
         fn any_bytes_are_an_error_or_integers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let mut integers = vec![0; 300];
-            let _ = read(&mut Cursor::new(&bytes), &mut integers);
+            let _ = read(&mut Cursor::new(&bytes), 300);
         }
 
         #[test]
@@ -276,7 +277,7 @@ mod tests {
     fn words_that_end_early_are_refused() {
         let out = coded(&[5, 6, 7, 900, -3]);
         for len in 0..out.len() {
-            assert!(read(&mut Cursor::new(&out[..len]), &mut [0; 5]).is_err());
+            assert!(read(&mut Cursor::new(&out[..len]), 5).is_err());
         }
     }
 }

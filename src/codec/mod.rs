@@ -78,6 +78,7 @@ mod tests_hostile;
 mod tests_vector;
 mod transform;
 mod unpack;
+mod unzstd;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod vectors;
@@ -98,4 +99,5 @@ pub use percentile::{Percentile, quantile_range};
 pub use quantize::Grid;
 pub use select::{Plan, Search, plan};
 pub use squares::{RmseTarget, Squares};
+pub(crate) use unzstd::unzstd;
 pub use vector::{VectorForm, decode_vector, join_vector, plan_by_position, position_integers};

@@ -50,6 +50,42 @@ impl Grid {
     }
 }
 
+/// A grid for f32, in f32 arithmetic: `(16 q + phase) * (step / 16)`, which is the same product. Its
+/// factors are exact, and so it rounds once, to the same value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NarrowGrid {
+    part: f32,
+    phase: i32,
+}
+
+impl NarrowGrid {
+    /// Whether f32 holds `16 q + phase` for all of `quanta`: where they fit 21 bits.
+    #[inline(always)]
+    pub(super) fn has_room_for(quanta: &[i32]) -> bool {
+        // Not negated, which could overflow; one less in magnitude fits the same bits.
+        let bits = quanta.iter().fold(0, |bits, q| bits | q ^ (q >> 31));
+        bits < 1 << 20
+    }
+
+    /// None where f32 does not hold a sixteenth of the step.
+    pub(super) fn of(grid: Grid) -> Option<Self> {
+        let part = grid.step / f64::from(PHASES);
+        let narrow = part as f32;
+        let exact = f64::from(narrow) == part && part * f64::from(PHASES) == grid.step;
+        (exact && narrow.is_finite()).then_some(Self {
+            part: narrow,
+            phase: grid.phase.into(),
+        })
+    }
+
+    /// As [`Grid::reconstruct`], for quanta that [it has room for](Self::has_room_for).
+    #[inline(always)]
+    pub(super) fn reconstruct(self, quantum: i32) -> f32 {
+        let parts = quantum * i32::from(PHASES) + self.phase;
+        parts as f32 * self.part
+    }
+}
+
 /// Positions of a grid that are told apart.
 pub(super) const PHASES: u8 = 16;
 
@@ -125,5 +161,44 @@ pub(super) fn distance(x: f64, reconstructed: f64, quantum: f64, bound: f64) -> 
         f64::from_bits(magnitude.to_bits() + u64::from(error != 0.0))
     } else {
         f64::INFINITY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn narrow_grids_are_the_same(
+            step: u32,
+            exponent in 0u32..0x7ff,
+            phase in 0..PHASES,
+            near in prop::collection::vec(-(1 << 20)..1 << 20, 1..99),
+            edge in prop::sample::select(vec![0, -1, 1, 1 << 20, (1 << 20) - 1, -(1 << 20), -(1 << 20) - 1, i32::MIN]),
+        ) {
+            let bytes = (step & 0x800f_ffff | exponent << 20).to_le_bytes();
+            let grid = Grid { step: step_from_bytes(bytes), phase };
+            for quantum in near.into_iter().chain([edge]) {
+                let Some(narrow) = NarrowGrid::of(grid).filter(|_| NarrowGrid::has_room_for(&[quantum])) else {
+                    continue;
+                };
+                let expected: f32 = grid.reconstruct(f64::from(quantum));
+                prop_assert_eq!(narrow.reconstruct(quantum).to_bits(), expected.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn usual_grids_are_narrow() {
+        for step in [1.0, 0.1, 3e-30, 1e30].map(truncate) {
+            assert!(NarrowGrid::of(Grid { step, phase: 15 }).is_some());
+        }
+        for step in [1e-300, 1e300, f64::INFINITY, f64::NAN] {
+            assert!(NarrowGrid::of(Grid { step, phase: 0 }).is_none());
+        }
+        assert!(!NarrowGrid::has_room_for(&[0, 1 << 20]));
+        assert!(NarrowGrid::has_room_for(&[-(1 << 20), (1 << 20) - 1]));
     }
 }

@@ -8,6 +8,7 @@ use pco::{ChunkConfig, DeltaSpec, FULL_BATCH_N, ModeSpec};
 
 use super::element::Element;
 use super::payload::Cursor;
+use super::unzstd::unzstd_exactly;
 use super::{CodecError, payload};
 
 /// Little-endian values.
@@ -212,11 +213,8 @@ pub(super) fn read_into<T: Element>(
 }
 
 fn read_zstd<T: Element>(bytes: &[u8], delta: bool, dst: &mut [T]) -> Result<(), CodecError> {
-    let planes = zstd::bulk::decompress(bytes, size_of_val(dst))
-        .map_err(|error| CodecError::corrupt(error.to_string()))?;
-    if planes.len() != size_of_val(dst) {
-        return Err(CodecError::corrupt("zstd stream has another length"));
-    }
+    let planes = unzstd_exactly(bytes, size_of_val(dst))
+        .map_err(|error| CodecError::corrupt(format!("zstd stream: {error}")))?;
     let (n, width) = (dst.len(), size_of::<T>());
     let bytes = bytemuck::cast_slice_mut::<T, u8>(dst);
     for (i, value) in bytes.chunks_mut(width).enumerate() {

@@ -288,3 +288,23 @@ fn wide_codes() {
     assert_eq!(block.kind, PayloadKind::LogQuantized64);
     assert!(block.max_error > 0.0 && block.outliers == 0);
 }
+
+proptest! {
+    #[test]
+    fn ranges_of_slices_are_those_of_values(
+        values in prop::collection::vec(
+            prop_oneof![
+                9 => -1e3f32..1e3,
+                1 => any::<u32>().prop_map(f32::from_bits),
+                1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX]),
+            ],
+            0..200,
+        ),
+    ) {
+        let range = ValueRange::of(values.iter().map(|x| f64::from(*x)));
+        prop_assert_eq!(ValueRange::of_slice(&values), range);
+        let halves: Vec<half::f16> = values.iter().map(|x| half::f16::from_f32(*x)).collect();
+        let range = ValueRange::of(halves.iter().map(|x| f64::from(*x)));
+        prop_assert_eq!(ValueRange::of_slice(&halves), range);
+    }
+}

@@ -242,9 +242,44 @@ fn differences(integers: &mut [i32]) {
 }
 
 fn sums(differences: &mut [i32]) {
-    let mut sum = 0i32;
-    for x in differences {
-        sum = sum.wrapping_add(*x);
-        *x = sum;
+    wide::run(
+        #[inline(always)]
+        || {
+            let mut sum = 0i32;
+            let (rows, rest) = differences.as_chunks_mut::<8>();
+            for row in rows {
+                // Within the row first, so that only one addition waits for the row before.
+                for by in [1, 2, 4] {
+                    let before = *row;
+                    for i in by..8 {
+                        row[i] = row[i].wrapping_add(before[i - by]);
+                    }
+                }
+                for x in row.iter_mut() {
+                    *x = x.wrapping_add(sum);
+                }
+                sum = row[7];
+            }
+            for x in rest {
+                sum = sum.wrapping_add(*x);
+                *x = sum;
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sums_undo_differences(integers in prop::collection::vec(any::<i32>(), 0..99)) {
+            let mut there_and_back = integers.clone();
+            differences(&mut there_and_back);
+            sums(&mut there_and_back);
+            prop_assert_eq!(there_and_back, integers);
+        }
     }
 }

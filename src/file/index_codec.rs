@@ -1,13 +1,12 @@
 //! The block index as bytes: arrays by field rather than by column, zstd-compressed as a whole.
 //! `docs/format.md` is the specification. The checksum is that of the [seal](super::seal).
 
-use std::io::Read;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
 use crate::codec::{
-    ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange, absolute_bound,
+    ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange, absolute_bound, unzstd,
 };
 
 use super::bound_codec;
@@ -183,9 +182,7 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
         .file_len
         .saturating_mul(16)
         .saturating_add(SCHEMA_LIMIT);
-    let mut raw = Vec::new();
-    zstd::stream::read::Decoder::new(bytes)
-        .and_then(|decoder| decoder.take(limit).read_to_end(&mut raw))
+    let raw = unzstd(bytes, limit)
         .map_err(|error| FileError::corrupt(format!("block index: {error}")))?;
     if raw.len() as u64 == limit {
         return Err(FileError::corrupt(format!(

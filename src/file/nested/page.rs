@@ -1,8 +1,6 @@
 //! Pages of packed leaves: levels and payload to a physical page, and from there to a virtual one.
 
-use std::io::Read;
-
-use crate::codec::decode_vector;
+use crate::codec::{decode_vector, unzstd};
 
 use super::Leaf;
 use super::leaf::MAX_BLOCK_LEVELS;
@@ -174,9 +172,7 @@ fn uncompressed(leaf: &Leaf, shape: &PageShape, block: &Block, physical: &[u8]) 
         };
     }
     let header = page::compressed_header_len(shape.levels, size, physical).ok_or_else(unknown)?;
-    let mut body = Vec::new();
-    zstd::stream::read::Decoder::new(&physical[header..])
-        .and_then(|decoder| decoder.take(size as u64 + 1).read_to_end(&mut body))
+    let body = unzstd(&physical[header..], size as u64 + 1)
         .map_err(|error| FileError::corrupt(format!("page: {error}")))?;
     if body.len() != size {
         return Err(FileError::corrupt(

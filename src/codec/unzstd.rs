@@ -1,0 +1,86 @@
+//! Decompression by zstd, with contexts that are kept: making one asks the CPU what it is, which a
+//! virtual machine answers in the time of a small block.
+
+use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
+
+use zstd::stream::read::Decoder;
+use zstd::zstd_safe::{DCtx, ResetDirective, get_error_name};
+
+/// Contexts that nobody uses now.
+static IDLE: Mutex<Vec<DCtx<'static>>> = Mutex::new(Vec::new());
+
+/// Contexts kept, at most.
+const MOST_IDLE: usize = 16;
+
+/// Bytes of a context that is kept, at most: one has been asked for a large window.
+const LARGEST_IDLE: usize = 1 << 20;
+
+/// What the zstd frames of `bytes` hold, up to `limit` bytes of it. Memory is taken as it comes out,
+/// and not on the word of a frame's header.
+///
+/// # Errors
+/// Of kind other for what is no zstd.
+pub(crate) fn unzstd(bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
+    with_context(|context| {
+        let mut out = Vec::new();
+        let mut decoder = Decoder::with_context(bytes, context).take(limit);
+        decoder.read_to_end(&mut out)?;
+        Ok(out)
+    })
+}
+
+/// The `len` bytes that `bytes` hold; memory for them is taken at once.
+///
+/// # Errors
+/// Of kind other for what is no zstd, or more.
+pub(super) fn unzstd_exactly(bytes: &[u8], len: usize) -> io::Result<Vec<u8>> {
+    let out = with_context(|context| {
+        let mut out = Vec::with_capacity(len);
+        match context.decompress(&mut out, bytes) {
+            Ok(_) => Ok(out),
+            Err(code) => Err(io::Error::other(get_error_name(code))),
+        }
+    })?;
+    match out.len() == len {
+        true => Ok(out),
+        false => Err(io::Error::other(format!("{} bytes, not {len}", out.len()))),
+    }
+}
+
+fn with_context<T>(work: impl FnOnce(&mut DCtx<'static>) -> io::Result<T>) -> io::Result<T> {
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = idle().pop();
+    let mut context = kept.unwrap_or_else(DCtx::create);
+    let out = work(&mut context)?;
+    // Not one that has met with an error.
+    if context.reset(ResetDirective::SessionOnly).is_ok() && context.sizeof() <= LARGEST_IDLE {
+        let mut idle = idle();
+        if idle.len() < MOST_IDLE {
+            idle.push(context);
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_are_fit_for_use_again() {
+        let text = vec![7u8; 300_000];
+        let frame = zstd::bulk::compress(&text, 3).unwrap();
+        for _ in 0..3 {
+            assert_eq!(unzstd(&frame, u64::MAX).unwrap(), text);
+            assert_eq!(unzstd(&frame, 1000).unwrap(), text[..1000]);
+            assert!(unzstd(&frame[..frame.len() - 1], u64::MAX).is_err());
+            assert!(unzstd(b"no zstd at all", u64::MAX).is_err());
+        }
+        assert!(unzstd(&[], u64::MAX).is_err());
+        assert_eq!(unzstd_exactly(&frame, text.len()).unwrap(), text);
+        for len in [0, 1000, text.len() - 1, text.len() + 1] {
+            assert!(unzstd_exactly(&frame, len).is_err());
+        }
+    }
+}
