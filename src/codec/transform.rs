@@ -52,11 +52,11 @@ impl Linear {
         integers: &mut [i32],
         each: impl Fn(&mut i32, i32) + Copy,
     ) {
-        /// Rows predicted at a time, in the first-level cache.
+        /// Rows predicted at a time: few, so that their sums stay near.
         const PIECE: usize = 1024;
         let mut befores = [0; MAX_TERMS];
+        let mut sums = [0; PIECE];
         for (at, integers) in integers.chunks_mut(PIECE).enumerate() {
-            let mut sums = [0; PIECE];
             wide::run(
                 #[inline(always)]
                 || {
@@ -78,7 +78,7 @@ impl Linear {
     #[inline(always)]
     fn add(&self, known: &[i32], weight: i32, before: &mut i32, sums: &mut [i64]) {
         let weight = i64::from(weight);
-        if known.contains(&ABSENT) {
+        if has_absent(known) {
             for (sum, x) in sums.iter_mut().zip(known) {
                 // A row without an integer tells nothing.
                 let x = if *x == ABSENT { *before } else { *x };
@@ -234,6 +234,12 @@ impl Transform {
     }
 }
 
+/// Whether a row lacks an integer; looks at all, which is quicker than stopping at the first.
+#[inline(always)]
+fn has_absent(integers: &[i32]) -> bool {
+    integers.iter().fold(false, |any, x| any | (*x == ABSENT))
+}
+
 fn differences(integers: &mut [i32]) {
     let mut before = 0;
     for x in integers {
@@ -248,17 +254,18 @@ fn sums(differences: &mut [i32]) {
             let mut sum = 0i32;
             let (rows, rest) = differences.as_chunks_mut::<8>();
             for row in rows {
-                // Within the row first, so that only one addition waits for the row before.
+                // Within the row first, so that one addition alone waits for the row before.
                 for by in [1, 2, 4] {
                     let before = *row;
                     for i in by..8 {
                         row[i] = row[i].wrapping_add(before[i - by]);
                     }
                 }
+                let total = row[7];
                 for x in row.iter_mut() {
                     *x = x.wrapping_add(sum);
                 }
-                sum = row[7];
+                sum = sum.wrapping_add(total);
             }
             for x in rest {
                 sum = sum.wrapping_add(*x);
