@@ -70,19 +70,26 @@ impl Buckets {
             }
             return;
         }
-        // The first row of all differs from 0.
-        let before = start.checked_sub(1).map_or(0, |at| integers[at]);
-        if let (Some(to), Some(x)) = (to.first_mut(), rows.first()) {
-            *to = to.wrapping_add(bucket(difference(*x, before)).wrapping_mul(times));
-        }
-        // Slices side by side vectorize; windows of two do not.
-        let later = to.iter_mut().zip(rows).skip(1);
-        for ((to, x), before) in later.zip(rows) {
-            let bucket = bucket(difference(*x, *before));
-            *to = to.wrapping_add(bucket.wrapping_mul(times));
+        // Differences first: in one loop with their buckets they would be told apart by branches.
+        let mut differences = [0; PIECE];
+        let mut before = start.checked_sub(1).map_or(0, |at| integers[at]);
+        for (to, rows) in to.chunks_mut(PIECE).zip(rows.chunks(PIECE)) {
+            differences[0] = difference(rows[0], before);
+            // Slices side by side vectorize; windows of two do not.
+            let later = differences.iter_mut().zip(rows).skip(1);
+            for ((difference, x), before) in later.zip(rows) {
+                *difference = self::difference(*x, *before);
+            }
+            for (to, x) in to.iter_mut().zip(&differences) {
+                *to = to.wrapping_add(bucket(*x).wrapping_mul(times));
+            }
+            before = rows[rows.len() - 1];
         }
     }
 }
+
+/// Rows whose differences are taken at a time.
+const PIECE: usize = 256;
 
 #[inline(always)]
 fn difference(x: i32, before: i32) -> i32 {

@@ -24,7 +24,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Workers by `HOST:PORT`, and what all of them ask for and show. They are not asked yet.
+    /// Workers by `HOST:PORT`, and what all of them ask for and show. They are not asked yet; one that
+    /// is named twice counts once.
     ///
     /// # Errors
     /// When there is none, or an address is not `HOST:PORT`.
@@ -33,11 +34,15 @@ impl Cluster {
             return Err(ToolError::invalid("name at least one worker"));
         }
         let scheme = access.scheme();
-        let workers = workers
-            .iter()
-            .map(|worker| address(scheme, worker.as_ref()));
+        let mut urls: Vec<Url> = Vec::with_capacity(workers.len());
+        for worker in workers {
+            let url = address(scheme, worker.as_ref())?;
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
         Ok(Self {
-            workers: Arc::new(workers.collect::<Result<_>>()?),
+            workers: Arc::new(urls),
             access,
         })
     }
@@ -134,5 +139,17 @@ mod tests {
             assert!(address("http", bad).is_err(), "{bad}");
         }
         assert!(Cluster::new(&[] as &[&str], Access::default()).is_err());
+    }
+
+    #[test]
+    fn a_worker_that_is_named_twice_counts_once() {
+        let names = ["b:1", "a:1", "b:1", "B:1", "b:2"];
+        let cluster = Cluster::new(&names, Access::default()).unwrap();
+        let kept: Vec<String> = cluster
+            .workers()
+            .iter()
+            .map(super::super::channels::name)
+            .collect();
+        assert_eq!(kept, ["b:1", "a:1", "b:2"]);
     }
 }
