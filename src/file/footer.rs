@@ -61,7 +61,7 @@ pub(super) fn payload_group(field: &TypePtr) -> Result<TypePtr, ParquetError> {
 /// `schema` with each top-level field put through `map`.
 pub(super) fn with_fields(
     schema: &SchemaDescriptor,
-    map: impl Fn(usize, &TypePtr) -> Result<TypePtr, ParquetError>,
+    mut map: impl FnMut(usize, &TypePtr) -> Result<TypePtr, ParquetError>,
 ) -> Result<SchemaDescPtr, ParquetError> {
     let root = schema.root_schema();
     let fields = root
@@ -200,8 +200,8 @@ pub(super) fn serialize(metadata: ParquetMetaData, offset: u64) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// The Thrift footer at the end of `tail`, which parquet-rs has just written.
-fn footer_of(tail: &[u8]) -> &[u8] {
+/// The Thrift footer at the end of `tail`, of as many bytes as `tail` says and has.
+pub(super) fn footer_of(tail: &[u8]) -> &[u8] {
     let end = tail.len().saturating_sub(FOOTER_END);
     let len = tail[end..]
         .first_chunk::<4>()

@@ -13,6 +13,9 @@ use super::open::FIRST_READ;
 #[cfg(feature = "remote")]
 use super::{read_ahead::ReadAhead, remote};
 
+/// What holds the seal of a packed file, from version 5 on. Reading twice costs next to nothing.
+const LOCAL_FIRST_READ: u64 = 256;
+
 /// Random access to a file's bytes, from any number of threads.
 pub trait ReadAt: Send + Sync {
     /// The file's length in bytes.
@@ -96,7 +99,7 @@ impl ReadAt for Bytes {
 
 impl ReadAt for File {
     fn first_read(&self) -> u64 {
-        4 << 10
+        LOCAL_FIRST_READ
     }
 
     fn len(&self) -> io::Result<u64> {
