@@ -14,6 +14,7 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor, Typ
 
 use super::column::element_type;
 use super::error::{FileError, Result};
+use super::levels::write_varint;
 use super::nested;
 
 /// The length of what ends every Parquet file: footer length and magic.
@@ -61,7 +62,7 @@ pub(super) fn payload_group(field: &TypePtr) -> Result<TypePtr, ParquetError> {
 /// `schema` with each top-level field put through `map`.
 pub(super) fn with_fields(
     schema: &SchemaDescriptor,
-    map: impl Fn(usize, &TypePtr) -> Result<TypePtr, ParquetError>,
+    mut map: impl FnMut(usize, &TypePtr) -> Result<TypePtr, ParquetError>,
 ) -> Result<SchemaDescPtr, ParquetError> {
     let root = schema.root_schema();
     let fields = root
@@ -200,8 +201,37 @@ pub(super) fn serialize(metadata: ParquetMetaData, offset: u64) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// The Thrift footer at the end of `tail`, which parquet-rs has just written.
-fn footer_of(tail: &[u8]) -> &[u8] {
+/// What [`serialize`] gave of columns without statistics, without the orders that say what statistics
+/// mean: parquet-rs writes three bytes for each of `leaves` behind the entries, of which the last is
+/// to be near the end of the file. If it ever writes them in another way, all stays as it is.
+pub(super) fn without_orders(bytes: Vec<u8>, leaves: usize) -> Vec<u8> {
+    /// Of Thrift's compact protocol: a list in the field after the one before, of structs that each
+    /// are a union of an empty struct.
+    const LIST: u8 = 0x19;
+    const STRUCT: u8 = 0x0c;
+    const ORDER: [u8; 3] = [1 << 4 | STRUCT, STOP, STOP];
+    const STOP: u8 = 0;
+    let mut orders = vec![LIST];
+    match leaves {
+        0..=14 => orders.push((leaves as u8) << 4 | STRUCT),
+        _ => {
+            orders.push(15 << 4 | STRUCT);
+            write_varint(leaves as u64, &mut orders);
+        }
+    }
+    orders.extend(ORDER.repeat(leaves));
+    orders.push(STOP);
+    let footer = footer_of(&bytes);
+    let Some(kept) = footer.strip_suffix(&orders[..]) else {
+        return bytes;
+    };
+    let footer = [kept, &[STOP]].concat();
+    let before = &bytes[..bytes.len() - FOOTER_END - orders.len() - kept.len()];
+    [before, &footer, &(footer.len() as u32).to_le_bytes(), MAGIC].concat()
+}
+
+/// The Thrift footer at the end of `tail`, of as many bytes as `tail` says and has.
+pub(super) fn footer_of(tail: &[u8]) -> &[u8] {
     let end = tail.len().saturating_sub(FOOTER_END);
     let len = tail[end..]
         .first_chunk::<4>()

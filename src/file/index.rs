@@ -205,6 +205,16 @@ pub struct Page {
 }
 
 impl Index {
+    /// Whether the top-level column at this position is a flat packed one.
+    pub(super) fn is_packed(&self, column: usize) -> bool {
+        matches!(self.columns.get(column), Some(IndexColumn::Packed(_)))
+    }
+
+    /// Whether all columns are flat packed ones.
+    pub(super) fn is_flat(&self) -> bool {
+        (0..self.columns.len()).all(|column| self.is_packed(column))
+    }
+
     /// The flat columns that are packed, with their positions.
     pub fn packed(&self) -> impl Iterator<Item = (usize, &PackedColumn)> {
         self.columns

@@ -45,6 +45,12 @@ impl Arrays {
         }
     }
 
+    /// The lengths of texts, then the texts.
+    pub(super) fn texts<'a>(&mut self, texts: impl Iterator<Item = &'a str> + Clone) {
+        self.varints(texts.clone().map(str::len));
+        texts.for_each(|text| self.bytes(text.bytes()));
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
@@ -65,13 +71,15 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
+    pub(super) fn varint(&mut self) -> Result<usize> {
+        usize::try_from(read_varint(&mut self.0)?).map_err(|_| cut())
+    }
+
     pub(super) fn varints(&mut self, n: usize) -> Result<Vec<usize>> {
         if n > self.0.len() {
             return Err(cut());
         }
-        (0..n)
-            .map(|_| usize::try_from(read_varint(&mut self.0)?).map_err(|_| cut()))
-            .collect()
+        (0..n).map(|_| self.varint()).collect()
     }
 
     pub(super) fn numbers(&mut self, n: usize) -> Result<Vec<u64>> {
@@ -89,6 +97,27 @@ impl<'a> Input<'a> {
             })
         };
         Ok((0..n).map(word).collect())
+    }
+
+    /// Texts as [`Arrays::texts`] writes them.
+    pub(super) fn texts(&mut self, n: usize) -> Result<Vec<String>> {
+        let lens = self.varints(n)?;
+        lens.into_iter()
+            .map(|len| {
+                let text = std::str::from_utf8(self.bytes(len)?).map_err(|_| cut())?;
+                Ok(text.to_owned())
+            })
+            .collect()
+    }
+
+    /// Bytes that have not been read.
+    pub(super) fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All that has not been read.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     /// An error unless all has been read.

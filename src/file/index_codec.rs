@@ -1,12 +1,13 @@
-//! The block index as bytes: arrays by field rather than by column, zstd-compressed as a whole.
-//! `docs/format.md` is the specification. The checksum is that of the [seal](super::seal).
+//! What the block index tells of the columns: arrays by field rather than by column.
+//! `docs/format.md` is the specification.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
 use crate::codec::{
-    ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange, absolute_bound, unzstd,
+    ElementType, ErrorBound, MAX_BLOCK_VALUES, PayloadKind, ValueRange, absolute_bound,
 };
 
 use super::bound_codec;
@@ -16,20 +17,13 @@ use super::index::{
 };
 use super::index_arrays::{Arrays, Input, cut, sum};
 use super::nested::index_codec::{self as nested_codec, Kind};
-use super::nested::{Leaf, MAX_BLOCK_LEVELS};
+use super::nested::{Leaf, MAX_BLOCK_LEVELS, all_leaves};
 use super::{index_compact, schema_codec};
-
-pub(super) const ZSTD_LEVEL: i32 = 19;
 
 /// Columns that one refers to, at most.
 const MAX_REFERENCES: usize = 8;
 
-/// Bytes that the schema of a small file may take, its metadata included.
-const SCHEMA_LIMIT: u64 = 64 << 20;
-
-/// The index as bytes.
-pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
-    let mut out = Arrays::default();
+pub(super) fn encode(index: &Index, out: &mut Arrays) {
     // No IPC message is empty.
     let simple = schema_codec::simple(&index.schema);
     let schema = match &simple {
@@ -37,12 +31,15 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
         None => schema_codec::to_ipc(&index.schema),
     };
     out.varints([schema.len(), index.block_rows]);
+    if simple.is_some() {
+        schema_codec::encode_texts(&index.schema, out);
+    }
     out.bytes(simple.unwrap_or(schema));
 
     // Leaves of nested columns come behind the flat columns.
     let flat: Vec<&PackedColumn> = index.packed().map(|(_, column)| column).collect();
     let leaves: Vec<&PackedLeaf> = index.packed_leaves().map(|(_, leaf)| leaf).collect();
-    nested_codec::encode_block_counts(&leaves, &mut out);
+    nested_codec::encode_block_counts(&leaves, out);
     let columns = leaves.iter().map(|leaf| &leaf.column);
     let packed: Vec<&PackedColumn> = flat.iter().copied().chain(columns).collect();
     out.bytes(
@@ -55,7 +52,7 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
             .iter()
             .map(|c| bound_codec::number(c.bound).to_bits()),
     );
-    bound_codec::encode_percentiles(packed.iter().map(|c| c.bound), &mut out);
+    bound_codec::encode_percentiles(packed.iter().map(|c| c.bound), out);
     out.words(packed.iter().map(|c| c.range.min.to_bits()));
     out.words(packed.iter().map(|c| c.range.max.to_bits()));
     out.words(packed.iter().map(|c| {
@@ -105,12 +102,9 @@ pub(super) fn encode(index: &Index) -> Result<Vec<u8>> {
     out.varints(pages.iter().map(|page| page.rows));
     out.words(pages.iter().map(|page| u64::from(page.checksum)));
 
-    encode_references(&flat, &mut out);
-    index_compact::encode(&packed, &mut out);
-    nested_codec::encode_leaves(&leaves, &mut out);
-
-    zstd::bulk::compress(&out.into_bytes(), ZSTD_LEVEL)
-        .map_err(FileError::io("compressing the block index"))
+    encode_references(&flat, out);
+    index_compact::encode(&packed, out);
+    nested_codec::encode_leaves(&leaves, out);
 }
 
 /// How the smallest and the largest value of a block are told.
@@ -158,53 +152,24 @@ fn ordinary_columns(index: &Index) -> Vec<&OrdinaryColumn> {
     flat.chain(nested).collect()
 }
 
-/// What the Parquet footer says of the table, and the index is laid out by.
+/// What the index is laid out by.
 pub(super) struct Shape<'a> {
     /// The format version of the file.
     pub(super) version: u8,
     /// Rows of each row group.
     pub(super) row_groups: &'a [usize],
-    /// Top-level fields of the Parquet schema.
-    pub(super) fields: usize,
-    /// The name of a top-level field in the Parquet schema.
-    pub(super) name: &'a dyn Fn(usize) -> String,
-    /// Leaf columns of a top-level field in the Parquet schema.
-    pub(super) leaves: &'a dyn Fn(usize) -> usize,
+    /// The names of the top-level fields, if the footer tells them: before version 5.
+    pub(super) names: Option<&'a [String]>,
     /// Bytes of the file: what an index may hold is limited by it.
     pub(super) file_len: u64,
 }
 
-/// The index from its bytes.
-pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
-    // A block costs more than 30 bytes of file and less than 60 of index; the rest is for the
-    // schema and its metadata.
-    let limit = shape
-        .file_len
-        .saturating_mul(16)
-        .saturating_add(SCHEMA_LIMIT);
-    let raw = unzstd(bytes, limit)
-        .map_err(|error| FileError::corrupt(format!("block index: {error}")))?;
-    if raw.len() as u64 == limit {
-        return Err(FileError::corrupt(format!(
-            "block index of {limit} bytes and more"
-        )));
-    }
-    let mut input = Input::new(&raw);
-
-    let [schema_len, block_rows] = input.varints(2)?[..] else {
-        return Err(cut());
-    };
-    if !(1..=MAX_BLOCK_VALUES).contains(&block_rows) {
-        return Err(FileError::corrupt(format!("blocks of {block_rows} rows")));
-    }
-    let schema: SchemaRef = Arc::new(if schema_len == 0 && shape.version >= 3 {
-        schema_codec::from_simple(input.bytes(shape.fields)?, shape.name)?
-    } else {
-        schema_codec::from_ipc(input.bytes(schema_len)?)?
-    });
-
+/// What [`encode`] wrote, now or in an earlier version.
+pub(super) fn decode(input: &mut Input<'_>, shape: &Shape<'_>) -> Result<Index> {
+    let (schema, block_rows) = decode_schema(input, shape)?;
     // Before anything is laid out by their numbers.
-    if schema.fields().len() != shape.fields || shape.row_groups.contains(&0) {
+    let names = shape.names.map_or(schema.fields().len(), <[String]>::len);
+    if schema.fields().len() != names || shape.row_groups.contains(&0) {
         return Err(cut());
     }
     let blocks_of: Vec<usize> = shape
@@ -227,16 +192,21 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
     let flat: Vec<ElementType> = kinds.iter().filter_map(Kind::element).collect();
     let leaf_elements = packed_leaves.iter().filter_map(|leaf| leaf.element);
     let elements: Vec<ElementType> = flat.iter().copied().chain(leaf_elements).collect();
+    // Each of these chunks has a block at least, and that a byte.
+    if flat.len().saturating_mul(blocks_of.len()) > input.left() {
+        return Err(cut());
+    }
     let mut counts = vec![blocks_of.clone(); flat.len()];
     counts.extend(nested_codec::decode_block_counts(
-        &mut input,
+        input,
         packed_leaves.len(),
         shape.row_groups,
     )?);
-    let mut packed = decode_packed(&mut input, shape, &elements, &counts)?;
-    let mut leaves_of: Vec<usize> = (0..kinds.len())
-        .filter(|i| matches!(kinds[*i], Kind::Ordinary))
-        .map(|i| (shape.leaves)(i))
+    let mut packed = decode_packed(input, shape, &elements, &counts)?;
+    let fields = schema.fields().iter().zip(&kinds);
+    let mut leaves_of: Vec<usize> = fields
+        .filter(|(_, kind)| matches!(kind, Kind::Ordinary))
+        .map(|(field, _)| all_leaves(field).len())
         .collect();
     leaves_of.extend(
         leaves
@@ -244,23 +214,21 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
             .filter(|leaf| leaf.element.is_none())
             .map(|_| 1),
     );
-    let mut ordinary = decode_ordinary(&mut input, &leaves_of, blocks_of.len())?;
+    let mut ordinary = decode_ordinary(input, &leaves_of, blocks_of.len())?;
     if shape.version >= 2 {
         let is_packed: Vec<bool> = kinds.iter().map(|kind| kind.element().is_some()).collect();
         decode_references(
-            &mut input,
+            input,
             &is_packed,
             blocks_of.len(),
             &mut packed[..flat.len()],
         )?;
     }
     if shape.version >= 3 {
-        index_compact::decode(&mut input, &mut packed)?;
+        index_compact::decode(input, &mut packed)?;
     }
     let packed_leaf_columns = packed.split_off(flat.len());
-    let packed_leaves =
-        nested_codec::decode_leaves(&mut input, &packed_leaves, packed_leaf_columns)?;
-    input.finish()?;
+    let packed_leaves = nested_codec::decode_leaves(input, &packed_leaves, packed_leaf_columns)?;
     let flat_ordinary = kinds.iter().filter(|kind| matches!(kind, Kind::Ordinary));
     let ordinary_leaves = ordinary.split_off(flat_ordinary.count());
     let mut nested = nested_codec::nested_columns(&kinds, packed_leaves, ordinary_leaves)?;
@@ -279,6 +247,26 @@ pub(super) fn decode(bytes: &[u8], shape: &Shape<'_>) -> Result<Index> {
         block_rows,
         columns,
     })
+}
+
+/// The schema, and the rows of a block.
+fn decode_schema(input: &mut Input<'_>, shape: &Shape<'_>) -> Result<(SchemaRef, usize)> {
+    let [schema_len, block_rows] = input.varints(2)?[..] else {
+        return Err(cut());
+    };
+    if !(1..=MAX_BLOCK_VALUES).contains(&block_rows) {
+        return Err(FileError::corrupt(format!("blocks of {block_rows} rows")));
+    }
+    if schema_len > 0 || shape.version < 3 {
+        let schema = schema_codec::from_ipc(input.bytes(schema_len)?)?;
+        return Ok((Arc::new(schema), block_rows));
+    }
+    let (names, metadata) = match shape.names {
+        Some(names) => (names.to_vec(), HashMap::new()),
+        None => schema_codec::decode_texts(input)?,
+    };
+    let schema = schema_codec::from_simple(input.bytes(names.len())?, &names)?;
+    Ok((Arc::new(schema.with_metadata(metadata)), block_rows))
 }
 
 fn decode_packed(

@@ -3,7 +3,7 @@
 //! The size of every virtual page is known from the block index, so all offsets are known without
 //! decoding anything. No I/O happens here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +17,7 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::schema::types::SchemaDescPtr;
 
+use super::catalog::{Catalog, ChunkRange, OtherChunk};
 use super::error::{FileError, Result};
 use super::index::{Block, Index, IndexColumn, OrdinaryColumn, PackedColumn, block_lengths};
 use super::nested::layout::{Place, check_leaves, leaves};
@@ -82,20 +83,20 @@ impl Layout {
     /// # Errors
     /// [`FileError::Corrupt`] where footer and index contradict one another.
     pub(super) fn new(
-        physical: &ParquetMetaData,
+        catalog: &Catalog,
         index: Index,
         physical_len: u64,
         data_end: u64,
     ) -> Result<Self> {
-        let schema = virtual_schema(physical, &index)?;
-        let entries = physical.file_metadata().key_value_metadata();
+        let schema = virtual_schema(catalog, &index)?;
+        let entries = Some(&catalog.entries);
         let row_order = RowOrderRecord::find(entries);
         let sorting = row_order
             .as_ref()
             .and_then(|order| order.sorting_columns(|column| footer::single_leaf(&schema, column)));
-        check_overlap(physical)?;
+        check_overlap(catalog)?;
         let leaves = leaves(&index);
-        check_leaves(physical, &schema, &leaves)?;
+        check_leaves(catalog, &index, &schema, &leaves)?;
         let mut builder = Builder {
             index: &index,
             leaves: &leaves,
@@ -108,28 +109,17 @@ impl Layout {
         let mut column_index = Vec::new();
         let mut offset_index = Vec::new();
         let mut row_group_offsets = Vec::new();
-        for (i, row_group) in physical.row_groups().iter().enumerate() {
-            let page_statistics = physical.column_index().and_then(|index| index.get(i));
-            let chunks =
-                builder.row_group(i, row_group, page_statistics.map_or(&[], |index| index))?;
-            let offsets = row_group
-                .columns()
-                .iter()
-                .map(|chunk| Ok(footer::byte_range(chunk)?.0));
-            row_group_offsets.push(
-                offsets
-                    .collect::<Result<Vec<_>>>()?
-                    .into_iter()
-                    .min()
-                    .unwrap_or(0),
-            );
+        for (i, rows) in catalog.rows.iter().enumerate() {
+            let chunks = builder.row_group(i, catalog)?;
+            let starts = catalog.chunks(i)?.into_iter().map(|(start, _)| start);
+            row_group_offsets.push(starts.min().unwrap_or(0));
             let (columns, (columns_pages, offsets)): (Vec<_>, (Vec<_>, Vec<_>)) = chunks
                 .into_iter()
                 .map(|chunk| (chunk.metadata, (chunk.column_index, chunk.offset_index)))
                 .unzip();
             row_groups.push(
                 RowGroupMetaData::builder(Arc::clone(&schema))
-                    .set_num_rows(row_group.num_rows())
+                    .set_num_rows(*rows as i64)
                     .set_total_byte_size(
                         columns.iter().map(|chunk| chunk.uncompressed_size()).sum(),
                     )
@@ -249,14 +239,11 @@ impl Layout {
 }
 
 /// No two column chunks may share bytes.
-fn check_overlap(physical: &ParquetMetaData) -> Result<()> {
-    let chunks = physical
-        .row_groups()
-        .iter()
-        .flat_map(RowGroupMetaData::columns);
-    let mut ranges = chunks.map(footer::byte_range).collect::<Result<Vec<_>>>()?;
+fn check_overlap(catalog: &Catalog) -> Result<()> {
+    let chunks = (0..catalog.rows.len()).map(|i| catalog.chunks(i));
+    let mut ranges = chunks.collect::<Result<Vec<_>>>()?.concat();
     ranges.sort_unstable();
-    let overlap = |pair: &[(u64, u64)]| pair[0].0.saturating_add(pair[0].1) > pair[1].0;
+    let overlap = |pair: &[ChunkRange]| pair[0].0.saturating_add(pair[0].1) > pair[1].0;
     if ranges.windows(2).any(overlap) {
         return Err(FileError::corrupt("column chunks overlap"));
     }
@@ -265,14 +252,7 @@ fn check_overlap(physical: &ParquetMetaData) -> Result<()> {
 
 /// The schema that readers see: packed fields as parquet-rs would write them, REQUIRED where the
 /// file holds no null, which spares readers the levels.
-fn virtual_schema(physical: &ParquetMetaData, index: &Index) -> Result<SchemaDescPtr> {
-    let physical = physical.file_metadata().schema_descr();
-    let physical_fields = physical.root_schema().get_fields();
-    if physical_fields.len() != index.columns.len() {
-        return Err(FileError::corrupt(
-            "footer and block index differ in columns",
-        ));
-    }
+fn virtual_schema(catalog: &Catalog, index: &Index) -> Result<SchemaDescPtr> {
     let fields =
         index
             .schema
@@ -290,13 +270,15 @@ fn virtual_schema(physical: &ParquetMetaData, index: &Index) -> Result<SchemaDes
                 }
             });
     let packed = ArrowSchemaConverter::new().convert(&Schema::new(fields.collect::<Vec<_>>()))?;
+    // As many as there are columns of theirs: see `Catalog`.
+    let mut others = catalog.other_fields().iter();
     Ok(footer::with_fields(&packed, |i, field| {
-        let ordinary = matches!(index.columns[i], IndexColumn::Ordinary(_));
-        Ok(Arc::clone(if ordinary {
-            &physical_fields[i]
-        } else {
-            field
-        }))
+        let stored = match index.columns[i] {
+            IndexColumn::Packed(_) => None,
+            IndexColumn::Nested(_) => others.next().and(None),
+            IndexColumn::Ordinary(_) => others.next(),
+        };
+        Ok(Arc::clone(stored.unwrap_or(field)))
     })?)
 }
 
@@ -318,58 +300,52 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn row_group(
-        &mut self,
-        i: usize,
-        physical: &RowGroupMetaData,
-        page_statistics: &[ColumnIndexMetaData],
-    ) -> Result<Vec<Chunk>> {
-        let rows = usize::try_from(physical.num_rows()).map_err(|_| contradiction())?;
+    fn row_group(&mut self, i: usize, catalog: &Catalog) -> Result<Vec<Chunk>> {
+        let rows = catalog.rows[i];
+        let mut packed_chunks = catalog.packed[i].iter();
+        let mut others = catalog.others(i);
         let schema = Arc::clone(&self.schema);
-        let mut leaf = 0;
         let mut chunks = Vec::with_capacity(schema.num_columns());
-        for (c, column) in self.index.columns.iter().enumerate() {
-            let leaves = (leaf..schema.num_columns())
-                .take_while(|leaf| schema.get_column_root_idx(*leaf) == c);
-            let leaves: BTreeSet<usize> = leaves.collect();
-            for (nth, leaf) in leaves.iter().enumerate() {
-                let chunk = physical.columns().get(*leaf).ok_or_else(contradiction)?;
-                chunks.push(match column {
-                    IndexColumn::Packed(packed) => self.packed(i, c, packed, *leaf, rows, chunk)?,
-                    IndexColumn::Nested(nested) => {
-                        let place = Place {
-                            row_group: i,
-                            column: c,
-                            nth,
-                            leaf: *leaf,
-                        };
-                        self.nested(place, nested, rows, chunk, page_statistics)?
-                    }
-                    IndexColumn::Ordinary(ordinary) => {
-                        let statistics = page_statistics
-                            .get(*leaf)
-                            .cloned()
-                            .unwrap_or(ColumnIndexMetaData::NONE);
-                        self.ordinary(i, ordinary, nth, rows, chunk, statistics)?
-                    }
-                });
-            }
-            leaf += leaves.len();
+        // Of the column.
+        let mut nth = 0;
+        for leaf in 0..schema.num_columns() {
+            let c = schema.get_column_root_idx(leaf);
+            let first = leaf == 0 || schema.get_column_root_idx(leaf - 1) != c;
+            nth = if first { 0 } else { nth + 1 };
+            let place = Place {
+                row_group: i,
+                column: c,
+                nth,
+                leaf,
+            };
+            let column = self.index.columns.get(c).ok_or_else(contradiction)?;
+            let mut other = || others.next().ok_or_else(contradiction);
+            chunks.push(match column {
+                IndexColumn::Packed(packed) => {
+                    let range = packed_chunks.next().ok_or_else(contradiction)?;
+                    self.packed(place, packed, rows, *range)?
+                }
+                IndexColumn::Nested(nested) => self.nested(place, nested, rows, other()?)?,
+                IndexColumn::Ordinary(ordinary) => {
+                    self.ordinary(i, ordinary, nth, rows, other()?)?
+                }
+            });
         }
-        Ok(chunks)
+        match (packed_chunks.next(), others.next()) {
+            (None, None) => Ok(chunks),
+            _ => Err(contradiction()),
+        }
     }
 
     fn packed(
         &mut self,
-        row_group: usize,
-        column: usize,
+        place: Place,
         packed: &PackedColumn,
-        leaf: usize,
         rows: usize,
-        chunk: &ColumnChunkMetaData,
+        (mut offset, len): ChunkRange,
     ) -> Result<Chunk> {
-        let blocks = packed.row_groups.get(row_group).ok_or_else(contradiction)?;
-        let (mut offset, len) = footer::byte_range(chunk)?;
+        let blocks = packed.row_groups.get(place.row_group);
+        let blocks = blocks.ok_or_else(contradiction)?;
         self.check_range(offset, len)?;
         if blocks
             .iter()
@@ -379,7 +355,7 @@ impl Builder<'_> {
         {
             return Err(contradiction());
         }
-        let descriptor = self.schema.column(leaf);
+        let descriptor = self.schema.column(place.leaf);
         if descriptor.physical_type() != statistics::physical_type(packed.element) {
             return Err(contradiction());
         }
@@ -407,8 +383,8 @@ impl Builder<'_> {
             offsets.append_offset_and_size(position as i64, page_len);
             position = range.end;
             let page = VirtualPage {
-                column,
-                row_group,
+                column: place.column,
+                row_group: place.row_group,
                 block: *block,
                 rows,
                 offset,
@@ -441,8 +417,7 @@ impl Builder<'_> {
         ordinary: &OrdinaryColumn,
         leaf: usize,
         rows: usize,
-        chunk: &ColumnChunkMetaData,
-        column_index: ColumnIndexMetaData,
+        (chunk, column_index): OtherChunk<'_>,
     ) -> Result<Chunk> {
         let pages = ordinary
             .row_groups
@@ -472,10 +447,8 @@ impl Builder<'_> {
                 kind: UnitKind::Ordinary(page.checksum),
             });
         }
-        // The page index lies in the physical tail, which the virtual file does not point to.
-        let metadata = footer::moved(chunk, 0)?;
         Ok(Chunk {
-            metadata,
+            metadata: chunk.clone(),
             column_index,
             offset_index: offsets.build(),
         })

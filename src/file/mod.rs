@@ -7,6 +7,8 @@ mod atomic;
 mod best_encoding;
 mod bound_codec;
 mod cache;
+mod catalog;
+mod catalog_codec;
 mod check;
 mod column;
 mod direct;
@@ -46,6 +48,8 @@ mod source;
 mod statistics;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_catalog;
 #[cfg(test)]
 mod tests_direct;
 #[cfg(test)]
@@ -91,5 +95,5 @@ pub(crate) use schema_codec::{from_ipc, to_ipc};
 pub use source::{ReadAt, is_url, open_source, shown};
 #[cfg(feature = "serve")]
 pub(crate) use url_name::encode_name;
-pub use virtual_file::{VirtualFile, VirtualRead};
+pub use virtual_file::{VirtualFile, VirtualRead, check_footer};
 pub use writer::Writer;

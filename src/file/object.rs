@@ -14,7 +14,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::cache::IntegerCache;
 use super::error::{FileError, Result};
-use super::open::{self, Opened, Step};
+use super::open::{self, Extent, Opened, Opening};
 
 /// Reads a packed or an ordinary Parquet file of an object store, as the file that it stands for.
 #[derive(Debug, Clone)]
@@ -47,24 +47,14 @@ impl ObjectReader {
     /// [`FileError::ObjectStore`], and [`FileError::Corrupt`] for what is no Parquet file or a
     /// damaged one.
     pub async fn open(store: &dyn ObjectStore, object: &ObjectMeta) -> Result<Opened> {
-        let len = object.size;
-        let mut start = len;
-        let mut next = len.saturating_sub(open::FIRST_READ);
-        let mut tail = Bytes::new();
-        let opened = loop {
-            let read = store.get_range(&object.location, next..start).await?;
-            if read.len() as u64 != start - next {
-                break Err(FileError::corrupt("the file is shorter than it was"));
+        let mut opening = Opening::new(object.size, open::FIRST_READ, Extent::Needed);
+        loop {
+            let read = store.get_range(&object.location, opening.range()).await?;
+            let opened = opening.take(read);
+            if let Some(opened) = opened.map_err(|error| error.at(&object.location))? {
+                return Ok(opened);
             }
-            (tail, start) = (open::joined(&read, &tail), next);
-            match open::step(len, &tail) {
-                Ok(Step::Done(opened)) => break Ok(opened),
-                Ok(Step::ReadFrom(earlier)) if earlier < start => next = earlier,
-                Ok(Step::ReadFrom(_)) => break Err(FileError::corrupt("the footer does not end")),
-                Err(error) => break Err(error),
-            }
-        };
-        opened.map_err(|error| error.at(&object.location))
+        }
     }
 
     async fn opened(&mut self) -> Result<Opened> {

@@ -12,12 +12,18 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use super::error::{FileError, Result};
 use super::footer::{self, FOOTER_END, LONG_PAYLOAD_FIELD, MAGIC, PAYLOAD_FIELD};
-use super::index_codec::{self, Shape};
 use super::layout::Layout;
-use super::{seal, thrift};
+use super::seal::{self, Seal};
+use super::{catalog, catalog_codec, thrift};
 
-/// Bytes that are read from the end of a file at first: enough for most.
+/// Bytes that are read from the end of a file at first where asking again takes long: enough for most.
 pub(super) const FIRST_READ: u64 = 64 << 10;
+
+/// The same where it does not: what holds the seal of a packed file, from version 5 on.
+pub(super) const LEAST_FIRST_READ: u64 = 256;
+
+/// Orders of columns take less than this part of a footer: three bytes of 45 and more for each.
+const ORDERS_PART: u64 = 12;
 
 /// A Parquet file that has been opened.
 #[derive(Debug, Clone)]
@@ -38,27 +44,85 @@ impl Opened {
     }
 }
 
+/// How much of a file's end is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What it takes to read the table: from version 5 on, no footer.
+    Needed,
+    /// All that the seal covers.
+    Sealed,
+}
+
+/// A file that is being opened: asks for one range of its bytes after the other.
+pub(super) struct Opening {
+    len: u64,
+    extent: Extent,
+    /// The file's last bytes.
+    tail: Bytes,
+    /// What is to be read.
+    range: Range<u64>,
+    /// Set if the range is what `tail` lacks of the block index.
+    seal: Option<Seal>,
+}
+
+impl Opening {
+    /// Of a file of `len` bytes, the last `first_read` of which are read at first.
+    pub(super) fn new(len: u64, first_read: u64, extent: Extent) -> Self {
+        Self {
+            len,
+            extent,
+            tail: Bytes::new(),
+            range: len.saturating_sub(first_read)..len,
+            seal: None,
+        }
+    }
+
+    /// What is to be read.
+    pub(super) fn range(&self) -> Range<u64> {
+        self.range.clone()
+    }
+
+    /// Takes what was read; None where there is more to read.
+    ///
+    /// # Errors
+    /// [`FileError::Corrupt`] for what is no Parquet file, or a damaged one.
+    pub(super) fn take(&mut self, read: Bytes) -> Result<Option<Opened>> {
+        if read.len() as u64 != self.range.end - self.range.start {
+            return Err(FileError::corrupt("the file is shorter than it was"));
+        }
+        let len = self.len;
+        if let Some(seal) = self.seal {
+            let behind = (seal.index_len as usize).saturating_sub(read.len());
+            let index = joined(&read, &self.tail.slice(..behind));
+            return unpanicked(|| by_index(&index, seal, len)).map(Some);
+        }
+        self.tail = joined(&read, &self.tail);
+        let tail_start = self.range.start;
+        match unpanicked(|| step(len, &self.tail, self.extent))? {
+            Step::Done(opened) => return Ok(Some(opened)),
+            Step::ReadFrom(start) if start < tail_start => self.range = start..tail_start,
+            Step::ReadFrom(_) => return Err(FileError::corrupt("the footer does not end")),
+            Step::ReadIndex(range, seal) => (self.range, self.seal) = (range, Some(seal)),
+        }
+        Ok(None)
+    }
+}
+
 /// What comes of looking at the end of a file.
-pub(super) enum Step {
+enum Step {
     Done(Opened),
-    /// Call again with the file's bytes from here to its end.
+    /// All from here to the end of the file is needed.
     ReadFrom(u64),
+    /// These bytes are needed, and no others: what is not at hand of the block index.
+    ReadIndex(Range<u64>, Seal),
 }
 
 /// What is read of a file's end in several pieces.
-pub(super) fn joined(earlier: &Bytes, tail: &Bytes) -> Bytes {
+fn joined(earlier: &Bytes, tail: &Bytes) -> Bytes {
     if tail.is_empty() {
         return earlier.clone();
     }
     [earlier.as_ref(), tail.as_ref()].concat().into()
-}
-
-/// Opens a file of `len` bytes that ends in `tail`.
-///
-/// # Errors
-/// [`FileError::Corrupt`] for what is no Parquet file, or a damaged one.
-pub(super) fn step(len: u64, tail: &Bytes) -> Result<Step> {
-    unpanicked(|| step_of(len, tail))
 }
 
 /// What parquet-rs does, or an error where it panics: it unwraps some of what a damaged file lacks,
@@ -79,7 +143,7 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-fn step_of(len: u64, tail: &Bytes) -> Result<Step> {
+fn step(len: u64, tail: &Bytes, extent: Extent) -> Result<Step> {
     let tail_start = len - tail.len() as u64;
     let end = tail
         .last_chunk::<FOOTER_END>()
@@ -96,31 +160,66 @@ fn step_of(len: u64, tail: &Bytes) -> Result<Step> {
         .ok_or_else(|| {
             FileError::corrupt(format!("a footer of {footer_len} bytes in a file of {len}"))
         })?;
-    if footer_start < tail_start {
-        return Ok(Step::ReadFrom(footer_start));
+    // Perhaps its end only, where the seal of a packed file is.
+    let at_hand = footer_start.saturating_sub(tail_start) as usize;
+    let footer = tail.slice(at_hand..tail.len() - FOOTER_END);
+    let seal = seal::find(&footer)?;
+    if let Some(seal) = seal
+        && seal.version >= catalog::FIRST_VERSION
+        && extent == Extent::Needed
+    {
+        return index_step(len, tail, footer_start, seal);
     }
-    let footer = tail.slice((footer_start - tail_start) as usize..tail.len() - FOOTER_END);
-    match seal::find(&footer)? {
-        Some(seal) => packed(len, tail, &footer, footer_start, seal),
+    if footer_start < tail_start {
+        // Behind the seal there may be the orders of columns, a small part of the footer.
+        let part = len.saturating_sub(footer_len / ORDERS_PART + LEAST_FIRST_READ);
+        let near = seal.is_none() && footer_start < part && part < tail_start;
+        return Ok(Step::ReadFrom(if near { part } else { footer_start }));
+    }
+    match seal {
+        Some(seal) => sealed_step(len, tail, &footer, footer_start, seal),
         None => ordinary(len, tail, &footer, footer_start),
     }
 }
 
-fn packed(
+/// Where the block index ends.
+fn index_end(seal: Seal, footer_start: u64) -> Result<u64> {
+    seal.index_offset
+        .checked_add(seal.index_len)
+        .filter(|end| *end <= footer_start)
+        .ok_or_else(|| FileError::corrupt("the block index lies outside the file"))
+}
+
+/// Opens a packed file by its index, which has a checksum of its own. The footer is not looked at.
+fn index_step(len: u64, tail: &Bytes, footer_start: u64, seal: Seal) -> Result<Step> {
+    let tail_start = len - tail.len() as u64;
+    let end = index_end(seal, footer_start)?;
+    let Some(start) = seal.index_offset.checked_sub(tail_start) else {
+        let missing = seal.index_offset..end.min(tail_start);
+        return Ok(Step::ReadIndex(missing, seal));
+    };
+    let index = &tail[start as usize..(end - tail_start) as usize];
+    by_index(index, seal, len).map(Step::Done)
+}
+
+/// A packed file of `len` bytes by its index. Writers call it too, so that what they finish can be
+/// opened.
+pub(super) fn by_index(index: &[u8], seal: Seal, len: u64) -> Result<Opened> {
+    let (index, catalog) = catalog_codec::decode(index, seal, len)?;
+    let layout = Layout::new(&catalog, index, len, seal.index_offset)?;
+    Ok(Opened::Packed(Arc::new(layout)))
+}
+
+/// Opens a packed file by all that its seal covers.
+fn sealed_step(
     len: u64,
     tail: &Bytes,
     footer: &[u8],
     footer_start: u64,
-    seal: seal::Seal,
+    seal: Seal,
 ) -> Result<Step> {
     let tail_start = len - tail.len() as u64;
-    let index_end = seal
-        .index_offset
-        .checked_add(seal.index_len)
-        .filter(|end| *end <= footer_start);
-    let Some(index_end) = index_end else {
-        return Err(FileError::corrupt("the block index lies outside the file"));
-    };
+    let index_end = index_end(seal, footer_start)?;
     if seal.index_offset < tail_start {
         return Ok(Step::ReadFrom(seal.index_offset));
     }
@@ -139,38 +238,15 @@ fn packed(
 }
 
 /// The layout of a file of `len` bytes, from its footer, its seal and the bytes of its index.
-/// Writers call it too, so that what they finish can be opened.
-pub(super) fn layout(
-    metadata: &ParquetMetaData,
-    index: &[u8],
-    len: u64,
-    seal: seal::Seal,
-) -> Result<Layout> {
-    let row_groups = metadata
-        .row_groups()
-        .iter()
-        .map(|row_group| usize::try_from(row_group.num_rows()))
-        .collect::<Result<Vec<usize>, _>>()
-        .map_err(|_| FileError::corrupt("a row group of a negative number of rows"))?;
-    let schema = metadata.file_metadata().schema_descr();
-    let mut leaves = vec![0; schema.root_schema().get_fields().len()];
-    (0..schema.num_columns()).for_each(|leaf| leaves[schema.get_column_root_idx(leaf)] += 1);
-    let rows = row_groups
-        .iter()
-        .try_fold(0usize, |sum, rows| sum.checked_add(*rows));
-    if rows.is_none_or(|rows| i64::try_from(rows).is_err()) {
-        return Err(FileError::corrupt("more rows than can be counted"));
-    }
-    let shape = Shape {
-        version: seal.version,
-        row_groups: &row_groups,
-        fields: leaves.len(),
-        name: &|field| schema.root_schema().get_fields()[field].name().to_owned(),
-        leaves: &|field| leaves.get(field).copied().unwrap_or(0),
-        file_len: len,
+fn layout(metadata: &ParquetMetaData, index: &[u8], len: u64, seal: Seal) -> Result<Layout> {
+    let (index, catalog) = if seal.version >= catalog::FIRST_VERSION {
+        let (index, catalog) = catalog_codec::decode(index, seal, len)?;
+        catalog.check_footer(metadata, &index)?;
+        (index, catalog)
+    } else {
+        catalog_codec::decode_with(metadata, index, seal.version, len)?
     };
-    let index = index_codec::decode(index, &shape)?;
-    Layout::new(metadata, index, len, seal.index_offset)
+    Layout::new(&catalog, index, len, seal.index_offset)
 }
 
 fn ordinary(len: u64, tail: &Bytes, footer: &[u8], footer_start: u64) -> Result<Step> {

@@ -3,7 +3,8 @@
 //! parquet-rs writes no checksums, so a damaged footer would be read as another table. The footer's
 //! key-value entry `tolerant` therefore holds where the block index starts and a CRC-32C of all
 //! bytes from there to the end of the file, its own eight digits taken as zeros. Readers find it by
-//! its text, before any of those bytes is parsed.
+//! its text, before any of those bytes is parsed. From version 5 on the index has a checksum of its
+//! own, and who reads no more than that needs the seal for its place alone.
 
 use super::error::{FileError, Result};
 
@@ -18,7 +19,7 @@ pub(super) const CREATED_BY: &str = "tolerant version";
 const MARKER: &str = "TOLERANT";
 
 /// The format version that this build writes. It reads all up to this.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 
 /// Where the block index lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +31,13 @@ pub(super) struct Seal {
 }
 
 impl Seal {
+    /// What stands in for the seal until it is known.
+    pub(super) const BLANK: Self = Self {
+        version: VERSION,
+        index_offset: 0,
+        index_len: 0,
+    };
+
     /// The entry's value, its checksum still zeros.
     pub(super) fn blank(self) -> String {
         format!(
@@ -39,18 +47,20 @@ impl Seal {
     }
 }
 
-/// Fills in the checksum. `tail` is everything from the block index to the end of the file.
+/// Writes the seal where [`Seal::BLANK`] is. `tail` is everything from the block index to the end of
+/// the file.
 pub(super) fn close(tail: &mut [u8], seal: Seal) -> Result<()> {
-    let checksum = crc32c::crc32c(tail);
-    let blank = seal.blank();
+    let blank = Seal::BLANK.blank();
     let at = rfind(tail, blank.as_bytes())
         .ok_or_else(|| FileError::invalid("the footer lost its entry for the block index"))?;
     let end = at + blank.len();
+    tail[at..end].copy_from_slice(seal.blank().as_bytes());
+    let checksum = crc32c::crc32c(tail);
     tail[end - 8..end].copy_from_slice(format!("{checksum:08x}").as_bytes());
     Ok(())
 }
 
-/// The seal in a footer, not yet verified, or None where there is none.
+/// The seal in a footer, or in the end of one, not yet verified; None where there is none.
 ///
 /// # Errors
 /// [`FileError::Corrupt`] for an entry that cannot be read.
@@ -68,18 +78,22 @@ pub(super) fn find(footer: &[u8]) -> Result<Option<Seal>> {
     else {
         return Ok(None);
     };
+    let damaged = || FileError::corrupt("the entry for the block index is damaged");
+    let text = footer.get(at..at + 35).ok_or_else(damaged)?;
     let digits = |start: usize| {
-        footer
-            .get(at + start..at + start + 16)
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| FileError::corrupt("the entry for the block index is damaged"))
+        let digits = std::str::from_utf8(&text[start..start + 16]).ok()?;
+        u64::from_str_radix(digits, 16).ok()
     };
-    Ok(Some(Seal {
+    let seal = Seal {
         version,
-        index_offset: digits(1)?,
-        index_len: digits(18)?,
-    }))
+        index_offset: digits(1).ok_or_else(damaged)?,
+        index_len: digits(18).ok_or_else(damaged)?,
+    };
+    // There is no second spelling.
+    match seal.blank().as_bytes().get(MARKER.len() + 1..) {
+        Some(own) if own.starts_with(text) => Ok(Some(seal)),
+        _ => Err(damaged()),
+    }
 }
 
 /// Verifies `tail`, everything from the block index to the end of the file.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::{FileError, Result};
-use super::open::FIRST_READ;
+use super::open::{FIRST_READ, LEAST_FIRST_READ};
 #[cfg(feature = "remote")]
 use super::{read_ahead::ReadAhead, remote};
 
@@ -96,7 +96,8 @@ impl ReadAt for Bytes {
 
 impl ReadAt for File {
     fn first_read(&self) -> u64 {
-        4 << 10
+        // Reading again costs next to nothing.
+        LEAST_FIRST_READ
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaDataReader;
 
+use super::catalog::Catalog;
 use super::tests::pack;
 use super::*;
 use crate::codec::ErrorBound;
@@ -262,7 +263,8 @@ fn columns_that_refer_in_circles_are_refused() {
         .parse_and_finish(&packed)
         .unwrap();
     let len = packed.len() as u64;
-    let error = Layout::new(&physical, index, len, len).unwrap_err();
+    let catalog = Catalog::of_footer(&physical, &index).unwrap();
+    let error = Layout::new(&catalog, index, len, len).unwrap_err();
     assert!(error.to_string().contains("circle"), "{error}");
 }
 
@@ -275,18 +277,14 @@ fn columns_that_refer_to_many_are_refused() {
         .parse_and_finish(&packed)
         .unwrap();
     let len = packed.len() as u64;
-    let seal = seal::Seal {
-        version: seal::VERSION,
-        index_offset: len,
-        index_len: 0,
-    };
+    let seal = seal::find(&packed).unwrap().unwrap();
     let layout = |references: usize| {
         let mut index = file.layout().index().clone();
         if let IndexColumn::Packed(column) = &mut index.columns[0] {
             column.references = vec![vec![4; references]];
         }
-        let bytes = index_codec::encode(&index).unwrap();
-        open::layout(&physical, &bytes, len, seal).map(|_| ())
+        let bytes = catalog_codec::encode(&physical, &index).unwrap();
+        open::by_index(&bytes, seal, len).map(|_| ())
     };
     assert!(layout(8).is_ok());
     let error = layout(9).unwrap_err();

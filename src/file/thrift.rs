@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 /// How deep columns lie within one another.
 const MAX_SCHEMA_DEPTH: usize = 200;
 /// parquet-rs numbers row groups by 16 bits.
-const MAX_ROW_GROUPS: u64 = 1 << 15;
+pub(super) const MAX_ROW_GROUPS: u64 = 1 << 15;
 /// Bytes of the names of all columns, each with those of what it lies in: so much, or this many times the
 /// footer.
 const MAX_PATHS: usize = 64 << 20;

@@ -11,8 +11,9 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::cache::{self, IntegerCache};
 use super::error::{FileError, Result};
+use super::footer::MAGIC;
 use super::layout::Layout;
-use super::open::{self, Opened, Step};
+use super::open::{Extent, Opened, Opening};
 use super::source::{self, ReadAt};
 
 /// A packed file, presented as the ordinary Parquet file that it stands for.
@@ -121,18 +122,32 @@ impl VirtualFile {
 
 /// Reads the tail of a file, as much of it as it takes.
 pub(super) fn open_source(source: &dyn ReadAt) -> Result<Opened> {
+    open_to(source, Extent::Needed)
+}
+
+/// Checks all of a file but its pages: also the footer of a packed file, which is there for other
+/// programs and which opening does not read. Reading all pages checks the rest.
+///
+/// # Errors
+/// [`FileError::Io`], and [`FileError::Corrupt`] where the seal does not match, or where footer and
+/// block index tell of two tables.
+pub fn check_footer(source: &dyn ReadAt) -> Result<()> {
+    let magic = source.read_at(0..MAGIC.len() as u64);
+    if magic.map_err(FileError::io("reading"))? != MAGIC[..] {
+        return Err(FileError::corrupt(
+            "not a Parquet file: it does not start with PAR1",
+        ));
+    }
+    open_to(source, Extent::Sealed).map(|_| ())
+}
+
+fn open_to(source: &dyn ReadAt, extent: Extent) -> Result<Opened> {
     let len = source.len().map_err(FileError::io("reading"))?;
-    let read = |range| source.read_at(range).map_err(FileError::io("reading"));
-    let mut start = len.saturating_sub(source.first_read());
-    let mut tail = read(start..len)?;
+    let mut opening = Opening::new(len, source.first_read(), extent);
     loop {
-        match open::step(len, &tail)? {
-            Step::Done(opened) => return Ok(opened),
-            Step::ReadFrom(earlier) if earlier < start => {
-                tail = open::joined(&read(earlier..start)?, &tail);
-                start = earlier;
-            }
-            Step::ReadFrom(_) => return Err(FileError::corrupt("the footer does not end")),
+        let read = source.read_at(opening.range());
+        if let Some(opened) = opening.take(read.map_err(FileError::io("reading"))?)? {
+            return Ok(opened);
         }
     }
 }

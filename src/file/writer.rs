@@ -25,7 +25,7 @@ use super::planning::Planned;
 use super::report::{ColumnReport, WriteReport};
 use super::seal::{self, Seal};
 use super::writing::{Chunk, Column, Prepared};
-use super::{index_codec, open, row_id};
+use super::{catalog_codec, open, row_id};
 
 /// Writes record batches to a packed file, in the manner of parquet's `ArrowWriter`.
 ///
@@ -200,19 +200,13 @@ impl<W: Write + Send> Writer<W> {
                 .map(Column::into_index)
                 .collect(),
         };
-        let mut tail = index_codec::encode(&index)?;
-        let seal = Seal {
-            version: seal::VERSION,
-            index_offset: self.position,
-            index_len: tail.len() as u64,
-        };
         let rows = self.rows();
         let numbered = self.schema.fields().last().filter(|_| self.numbered);
         let entries: Vec<KeyValue> = numbered
             .map(|field| row_id::to_entry(field.name()))
             .into_iter()
             .chain(self.ordering.as_ref().and_then(Ordering::entry))
-            .chain([KeyValue::new(seal::KEY.to_owned(), seal.blank())])
+            .chain([KeyValue::new(seal::KEY.to_owned(), Seal::BLANK.blank())])
             .collect();
         let name = |column: usize| self.schema.field(column).name().clone();
         let row_order = self.ordering.as_ref().map(|ordering| ordering.report(name));
@@ -224,11 +218,22 @@ impl<W: Write + Send> Writer<W> {
             Some(self.column_index),
             None,
         );
-        let footer_offset = self.position + tail.len() as u64;
+        let mut tail = catalog_codec::encode(&metadata, &index)?;
+        let seal = Seal {
+            version: seal::VERSION,
+            index_offset: self.position,
+            index_len: tail.len() as u64,
+        };
+        let footer_offset = seal.index_offset + seal.index_len;
         // What cannot be opened must not be finished: a schema beyond what readers take, say.
-        open::layout(&metadata, &tail, footer_offset, seal)
+        open::by_index(&tail, seal, footer_offset)
             .map_err(|error| error.at("this table cannot be packed"))?;
-        tail.extend(footer::serialize(metadata, footer_offset)?);
+        let leaves = metadata.file_metadata().schema_descr().num_columns();
+        let written = footer::serialize(metadata, footer_offset)?;
+        tail.extend(match index.is_flat() {
+            true => footer::without_orders(written, leaves),
+            false => written,
+        });
         seal::close(&mut tail, seal)?;
         self.sink
             .write_all(&tail)

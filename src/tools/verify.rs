@@ -18,6 +18,9 @@
 //!   (strings with 32-bit or 64-bit offsets or as views, dictionaries and plain values) are equal;
 //! - a column or row too many or too few, another type, another order of columns.
 //!
+//! That the packed file cannot be read is an error; so is damage to what other programs read and
+//! opening does not look at, its Parquet footer.
+//!
 //! Where the file says that rows stand in any order, each row group is compared with the original's
 //! rows from the same range: by the rows' numbers, if it holds them, or else by a one-to-one
 //! matching in which every row is within the bounds (`partners`). That there is none is a
@@ -38,7 +41,7 @@ use serde::Serialize;
 
 use super::error::{Result, ToolError};
 use crate::ErrorBound;
-use crate::file::{Opened, ReaderBuilder, RowOrderRecord, row_id_of};
+use crate::file::{Opened, ReaderBuilder, RowOrderRecord, check_footer, row_id_of};
 
 mod any_order;
 mod boxes;
@@ -184,6 +187,9 @@ fn open(
     let path = packed.to_owned();
     let at_packed = move |source| ToolError::file(&path, source);
     let builder = ReaderBuilder::open(packed).map_err(&at_packed)?;
+    if matches!(builder.opened(), Opened::Packed(_)) {
+        check_footer(builder.stored().as_ref()).map_err(&at_packed)?;
+    }
     let packed_schema = builder.schema().clone();
     let (metadata, promises, leaves, rows) = match builder.opened() {
         Opened::Packed(layout) => (

@@ -108,7 +108,7 @@ fn cut_files_are_errors() {
 }
 
 /// One byte wrong. In a packed file: an error, or the very same data where the byte is one that no
-/// reader needs. Ordinary Parquet has no checksums, so that other data is possible too.
+/// reader needs; `verify` reports it in any case. Ordinary Parquet has no checksums, so that other data is possible too.
 #[test]
 fn damaged_files_are_no_panic() {
     let folder = sound();
@@ -121,6 +121,10 @@ fn damaged_files_are_no_panic() {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x55;
             folder.write("damaged.parquet", &damaged);
+            if kind == "good.packed" {
+                let run = folder.run(&["verify", "good.parquet", "damaged.parquet"]);
+                assert_eq!(run.code, 2, "byte {at} of {kind}: {run:?}");
+            }
             for command in ["decompress", "compress"] {
                 let run = folder.run(&[command, "damaged.parquet", "-o", "out"]);
                 assert_ne!(run.code, 1, "byte {at} of {kind}: {run:?}");

@@ -2,7 +2,7 @@
 //!
 //! `testdata/golden/vN.parquet` was written once by the first release of format version N and is
 //! never rewritten. `vN.original.arrow` is the table it was made from, `vN.decoded.arrow` what it
-//! decodes to. A new format version adds files: `cargo test --test compatibility -- --ignored`
+//! decodes to. From version 5 on `vN.any.parquet` is a file of rows in any order. A new format version adds files: `cargo test --test compatibility -- --ignored`
 //! writes those of the current version, and refuses if they are there.
 
 use std::fs::File;
@@ -15,14 +15,16 @@ use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 use tolerant::ErrorBound;
 use tolerant::codec::{PayloadKind, ValueRange};
-use tolerant::file::{Opened, ReaderBuilder, VirtualFile, Writer, WriterOptions};
+use tolerant::file::{
+    IndexColumn, Opened, ReaderBuilder, RowOrder, VirtualFile, Writer, WriterOptions, check_footer,
+};
 
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Rows of the golden tables, of their blocks and of their row groups.
-const ROWS: [usize; 4] = [700, 2600, 2600, 9000];
-const BLOCK_ROWS: [usize; 4] = [100, 1000, 1000, 8500];
-const ROW_GROUP_ROWS: [usize; 4] = [300, 2000, 2000, 8500];
+const ROWS: [usize; 5] = [700, 2600, 2600, 9000, 9000];
+const BLOCK_ROWS: [usize; 5] = [100, 1000, 1000, 8500, 8500];
+const ROW_GROUP_ROWS: [usize; 5] = [300, 2000, 2000, 8500, 8500];
 
 fn golden(version: u32, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/golden/v{version}.{name}"))
@@ -106,8 +108,10 @@ fn keeps_its_promises(version: u32, decoded: &RecordBatch) {
     let row_group_rows = ROW_GROUP_ROWS[version as usize - 1];
     let mut lossy = 0;
     for (i, column) in layout.index().packed() {
+        // Behind the original's columns there may be the rows' numbers.
+        let x = original.columns().get(i);
         let (Some(x), Some(y)) = (
-            original.column(i).as_primitive_opt::<Float64Type>(),
+            x.and_then(|x| x.as_primitive_opt::<Float64Type>()),
             decoded.column(i).as_primitive_opt::<Float64Type>(),
         ) else {
             continue;
@@ -234,6 +238,34 @@ fn version_4_holds_what_is_new() {
     assert_eq!(column("spread").references[0].len(), 1);
 }
 
+/// Rows in any order, or numbered: what the index tells of a file beside its columns.
+#[test]
+fn version_5_holds_what_is_new() {
+    let path = golden(5, "any.parquet");
+    let reader = ReaderBuilder::open(&path).unwrap();
+    let Opened::Packed(layout) = reader.opened().clone() else {
+        panic!("the golden file is packed")
+    };
+    check_footer(reader.stored().as_ref()).unwrap();
+    assert!(layout.row_order().is_some());
+    assert_identical(
+        &read_packed(&path),
+        &read_arrow(&golden(5, "any.decoded.arrow")),
+    );
+    for name in ["parquet", "any.parquet"] {
+        let file = VirtualFile::open(&golden(5, name)).unwrap();
+        let numbered = (name == "parquet").then_some("row");
+        assert_eq!(file.layout().row_id(), numbered, "{name}");
+        let index = file.layout().index();
+        assert!(index.packed_leaves().count() > 0, "{name}: nested columns");
+        let ordinary = |column: &IndexColumn| matches!(column, IndexColumn::Ordinary(_));
+        assert!(
+            index.columns.iter().any(ordinary),
+            "{name}: ordinary columns"
+        );
+    }
+}
+
 #[test]
 #[ignore = "writes the golden files of a new format version: see the module's documentation"]
 fn write_golden_files() {
@@ -255,6 +287,7 @@ fn write_golden_files() {
         .with_column_bound("robust", "rel:1e-2@p1..p99".parse().unwrap())
         .with_column_bound("loose", "rel:0.1".parse().unwrap())
         .with_column_bound("chain", "rel:0.01".parse().unwrap())
+        .with_row_id("row")
         .with_block_rows(BLOCK_ROWS[VERSION as usize - 1])
         .with_row_group_rows(ROW_GROUP_ROWS[VERSION as usize - 1]);
     let path = golden(VERSION, "parquet");
@@ -264,6 +297,25 @@ fn write_golden_files() {
     writer.close().unwrap();
     write_arrow(&golden(VERSION, "original.arrow"), &original);
     write_arrow(&golden(VERSION, "decoded.arrow"), &read_packed(&path));
+    write_golden_file_of_any_order(&original);
+}
+
+fn write_golden_file_of_any_order(table: &RecordBatch) {
+    let column = |name| table.schema().index_of(name).unwrap();
+    // Most of it is noise, which is best sorted.
+    let names = ["loose", "scatter", "spread", "name", "vector"];
+    let table = table.project(&names.map(column)).unwrap().slice(0, 2000);
+    let options = WriterOptions::new()
+        .with_bound("rel:0.1".parse().unwrap())
+        .with_column_bound("vector", "rel:0.5".parse().unwrap())
+        .with_row_group_rows(1500)
+        .with_row_order(RowOrder::Any);
+    let path = golden(VERSION, "any.parquet");
+    let file = File::create_new(&path).unwrap();
+    let mut writer = Writer::try_new(file, table.schema(), options).unwrap();
+    writer.write(&table).unwrap();
+    writer.close().unwrap();
+    write_arrow(&golden(VERSION, "any.decoded.arrow"), &read_packed(&path));
 }
 
 /// Every element type, kind of payload, kind of bound and null pattern.

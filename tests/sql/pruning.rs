@@ -1,14 +1,18 @@
 //! A query reads what it needs: row groups and pages that cannot match are neither fetched nor
 //! decoded, statistics answer what they can, and a file is opened once.
 
+use std::fs;
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use datafusion::common::assert_contains;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use tempfile::TempDir;
 use tolerant::ErrorBound;
 use tolerant::datafusion::session_context_with_config;
+use tolerant::file::ObjectReader;
 
 use crate::common::{BLOCK_ROWS, GROUP_ROWS, answer, config, noise, pack, run, table};
 use crate::store::CountingStore;
@@ -89,6 +93,31 @@ async fn a_filter_on_one_block_reads_little() {
         let (narrow, _) = store.take();
         assert!(narrow < bytes / 3, "{narrow} of {bytes} bytes");
     }
+}
+
+/// The footer of a packed file is for other programs.
+#[tokio::test]
+async fn a_wide_file_is_opened_without_its_footer() {
+    let columns = (0..6000).map(|i| {
+        let values = (0..20).map(|row| noise(i, row) as f64);
+        let array: ArrayRef = Arc::new(values.collect::<Float64Array>());
+        (format!("c{i}"), array)
+    });
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("wide.parquet");
+    pack(&batch, ErrorBound::Rel(1e-2), &path);
+    let file = fs::read(&path).unwrap();
+    let footer = file.last_chunk::<8>().unwrap().first_chunk::<4>().unwrap();
+    let footer = u64::from(u32::from_le_bytes(*footer));
+    let store = CountingStore::register(&SessionContext::new());
+    store.copy_in(&path, "wide.parquet").await;
+    let object = store.head(&Path::from("wide.parquet")).await.unwrap();
+    store.take();
+    ObjectReader::open(store.as_ref(), &object).await.unwrap();
+    let (bytes, reads) = store.take();
+    assert_eq!(reads, 2);
+    assert!(bytes < footer, "{bytes} bytes, the footer has {footer}");
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use parquet::basic::Type as PhysicalType;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, ParquetMetaData};
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::page::{is_plausible, virtual_len};
 use super::schema::is_same_leaf;
 use super::{Leaf, Nested, leaves as leaves_of};
+use crate::file::catalog::{Catalog, OtherChunk};
 use crate::file::error::Result;
 use crate::file::index::{Index, IndexColumn, IndexLeaf, NestedColumn, PackedLeaf};
 use crate::file::layout::{Builder, Chunk, Unit, UnitKind, VirtualPage, contradiction};
@@ -25,33 +25,43 @@ pub(in crate::file) fn leaves(index: &Index) -> HashMap<usize, Vec<Leaf>> {
         .collect()
 }
 
-/// Whether nested columns are in the footer what the block index says: levels and types are what
-/// pages are read by.
+/// Whether nested columns are in Parquet's metadata what the block index says: levels and types are
+/// what pages are read by.
 pub(in crate::file) fn check_leaves(
-    physical: &ParquetMetaData,
+    catalog: &Catalog,
+    index: &Index,
     schema: &SchemaDescriptor,
     leaves: &HashMap<usize, Vec<Leaf>>,
 ) -> Result<()> {
     if leaves.is_empty() {
         return Ok(());
     }
-    let physical = physical.file_metadata().schema_descr();
-    if physical.num_columns() != schema.num_columns() {
+    let others = catalog.others.as_ref().ok_or_else(contradiction)?;
+    let others = others.file_metadata().schema_descr();
+    // Where the other columns are among all.
+    let roots: Vec<usize> = (0..index.columns.len())
+        .filter(|column| !index.is_packed(*column))
+        .collect();
+    let seen: Vec<usize> = (0..schema.num_columns())
+        .filter(|leaf| !index.is_packed(schema.get_column_root_idx(*leaf)))
+        .collect();
+    if others.num_columns() != seen.len() {
         return Err(contradiction());
     }
     let mut nth: HashMap<usize, usize> = HashMap::new();
-    for i in 0..schema.num_columns() {
-        let root = schema.get_column_root_idx(i);
+    for (i, leaf) in seen.into_iter().enumerate() {
+        let root = schema.get_column_root_idx(leaf);
         let Some(leaves) = leaves.get(&root) else {
             continue;
         };
+        let seen = schema.column(leaf);
         let at = nth.entry(root).or_default();
         let leaf = leaves.get(*at).ok_or_else(contradiction)?;
         *at += 1;
-        let (stored, seen) = (physical.column(i), schema.column(i));
+        let stored = others.column(i);
         let levels = (i16::from(leaf.max_def), i16::from(leaf.max_rep));
         let packed = leaf.element.is_some();
-        if physical.get_column_root_idx(i) != root
+        if roots.get(others.get_column_root_idx(i)) != Some(&root)
             || !is_same_leaf(&stored, &seen, packed)
             || (packed && stored.physical_type() != PhysicalType::BYTE_ARRAY)
             || (packed && (seen.max_def_level(), seen.max_rep_level()) != levels)
@@ -87,15 +97,12 @@ impl Builder<'_> {
         place: Place,
         column: &NestedColumn,
         rows: usize,
-        chunk: &ColumnChunkMetaData,
-        page_statistics: &[ColumnIndexMetaData],
+        chunk: OtherChunk<'_>,
     ) -> Result<Chunk> {
         match column.leaves.get(place.nth).ok_or_else(contradiction)? {
-            IndexLeaf::Packed(leaf) => self.packed_leaf(place, leaf, rows, chunk),
+            IndexLeaf::Packed(leaf) => self.packed_leaf(place, leaf, rows, chunk.0),
             IndexLeaf::Ordinary(ordinary) => {
-                let statistics = page_statistics.get(place.leaf).cloned();
-                let statistics = statistics.unwrap_or(ColumnIndexMetaData::NONE);
-                self.ordinary(place.row_group, ordinary, 0, rows, chunk, statistics)
+                self.ordinary(place.row_group, ordinary, 0, rows, chunk)
             }
         }
     }
