@@ -136,6 +136,12 @@ fn named(py: Python<'_>, error: PyErr, spool: Option<&Path>) -> PyErr {
     }
 }
 
+/// Removes the files that are being written: Python is about to end.
+#[pyfunction]
+pub fn remove_unfinished() {
+    tolerant::file::remove_unfinished();
+}
+
 /// Compares `paths`, or else the table `data`, with the file `packed`; the report as JSON.
 #[pyfunction]
 pub fn verify(

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchOptions, RecordBatchReader};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -14,6 +15,7 @@ use pyo3::types::PyIterator;
 use pyo3_arrow::PyRecordBatchReader;
 use pyo3_arrow::input::AnyRecordBatch;
 use tempfile::NamedTempFile;
+use tolerant::file::Unfinished;
 
 use super::errors;
 
@@ -60,10 +62,46 @@ fn reader(item: &Bound<'_, PyAny>) -> PyResult<Batches> {
         )));
     }
     if item.hasattr("__arrow_c_stream__")? {
-        return item.extract::<PyRecordBatchReader>()?.into_reader();
+        let reader = item.extract::<PyRecordBatchReader>()?;
+        return Ok(with_plain_dictionaries(reader.into_reader()?));
     }
     let batch: AnyRecordBatch = item.extract()?;
-    batch.into_reader()
+    Ok(with_plain_dictionaries(batch.into_reader()?))
+}
+
+/// The same with strings for the views of strings in dictionaries, as Polars has them and Parquet
+/// does not give them back.
+fn with_plain_dictionaries(reader: Batches) -> Batches {
+    let schema = reader.schema();
+    let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
+    if schema.fields()[..] == fields[..] {
+        return reader;
+    }
+    let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+    let stored = SchemaRef::clone(&schema);
+    let batches = reader.map(move |batch| {
+        let batch = batch?;
+        let columns = batch.columns().iter().zip(stored.fields());
+        let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = columns.collect::<Result<_, _>>()?;
+        RecordBatch::try_new_with_options(SchemaRef::clone(&stored), columns, &options)
+    });
+    Box::new(RecordBatchIterator::new(batches, schema))
+}
+
+fn plain_field(field: &FieldRef) -> FieldRef {
+    let plain = match field.data_type() {
+        DataType::Dictionary(keys, values) if **values == DataType::Utf8View => {
+            DataType::Dictionary(keys.clone(), Box::new(DataType::Utf8))
+        }
+        DataType::List(item) => DataType::List(plain_field(item)),
+        DataType::LargeList(item) => DataType::LargeList(plain_field(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(plain_field(item), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain_field).collect()),
+        _ => return FieldRef::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(plain))
 }
 
 /// The batches of each item of a Python iterator, one after the other.
@@ -138,14 +176,15 @@ impl RecordBatchReader for Items {
 const BATCH_VALUES: usize = 4 << 20;
 
 /// Writes a table to a temporary file of Arrow IPC in `folder`: it comes once, and compressing may
-/// take several passes. The file is gone when it is dropped.
-pub fn spool(py: Python<'_>, mut batches: Batches, folder: &Path) -> PyResult<NamedTempFile> {
+/// take several passes.
+pub fn spool(py: Python<'_>, mut batches: Batches, folder: &Path) -> PyResult<Spool> {
     let schema = batches.schema();
     let rows = (BATCH_VALUES / schema.fields().len().max(1)).clamp(64, 1 << 16);
     let file = tempfile::Builder::new()
         .prefix(".tolerant-")
         .suffix(".arrow")
         .tempfile_in(folder)?;
+    let unfinished = Unfinished::new(file.path());
     let mut writer = StreamWriter::try_new(BufWriter::new(file), &schema).map_err(errors::arrow)?;
     loop {
         py.check_signals()?;
@@ -164,5 +203,20 @@ pub fn spool(py: Python<'_>, mut batches: Batches, folder: &Path) -> PyResult<Na
         }
     }
     let file = writer.into_inner().map_err(errors::arrow)?;
-    Ok(file.into_inner().map_err(|error| error.into_error())?)
+    Ok(Spool {
+        file: file.into_inner().map_err(|error| error.into_error())?,
+        _unfinished: unfinished,
+    })
+}
+
+/// A table in a temporary file, which is gone when this is dropped, or Python ends.
+pub struct Spool {
+    file: NamedTempFile,
+    _unfinished: Unfinished,
+}
+
+impl Spool {
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
 }

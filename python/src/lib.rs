@@ -28,7 +28,7 @@ mod _native {
     #[pymodule_export]
     use super::blocks::Blocks;
     #[pymodule_export]
-    use super::compress::{compress, inspect, verify};
+    use super::compress::{compress, inspect, remove_unfinished, verify};
     #[pymodule_export]
     use super::dataset::{column_names, scan, table_provider};
     #[pymodule_export]

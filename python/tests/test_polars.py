@@ -1,5 +1,6 @@
 """Protects the Polars source: the same answers as of the plain table, from fewer bytes."""
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -93,3 +94,16 @@ def test_polars_schema_is_that_of_the_rows(packed):
     assert lazy.collect_schema() == lazy.head(1).collect().schema
     assert lazy.collect_schema()["vector"] == pl.Array(pl.Float32, 2)
     assert pa.table(tolerant.read(packed)).num_rows == lazy.select(pl.len()).collect().item()
+
+
+def test_float16_and_the_largest_numbers(tmp_path):
+    halves = np.array([0.5, 1, 1.5, 2, 3, -1], "f2")
+    path = tmp_path / "halves.parquet"
+    tolerant.compress(
+        pa.table({"h": halves, "x": halves.astype("f8")}), path, columns={"h": "exact", "x": "exact"}
+    )
+    lazy = tolerant.scan(path)
+    assert lazy.filter(pl.col("h") > 1.5).collect()["h"].to_list() == [2, 3]
+    assert lazy.filter(pl.col("h").is_between(1, 2)).collect()["h"].to_list() == [1, 1.5, 2]
+    largest = np.finfo("f8").max
+    assert lazy.filter(pl.col("x") >= -largest, pl.col("x") <= largest).collect().height == 6

@@ -45,6 +45,7 @@ def scan(
 def table_provider(
     path: str, columns: list[str] | None, filter: str | None, session: Any
 ) -> Any: ...
+def remove_unfinished() -> None: ...
 def compress(
     paths: list[str] | None,
     data: Any,

@@ -96,7 +96,9 @@ def _sql(node: Any, schema: pl.Schema) -> str | None:
 
 def _literal(node: Any) -> Any:
     (value,) = node["Literal"].values()
-    (value,) = value.values()
+    ((kind, value),) = value.items()
+    if kind == "Float16":
+        raise ValueError("a number's bits, not the number")
     return value
 
 
@@ -110,6 +112,8 @@ def _comparison(column: str, operator: str, value: Any, schema: pl.Schema) -> st
         return None
     if dtype.is_float() and isinstance(value, (int, float)) and math.isfinite(value):
         slack = abs(value) * _ROUNDING.get(dtype, 1e-2) + _LEAST
+        if not math.isfinite(abs(value) + slack):
+            return None
         least, most = f"{name} >= {value - slack!r}", f"{name} <= {value + slack!r}"
         # NaN is larger than all numbers in both.
         return {"Gt": least, "GtEq": least, "Lt": most, "LtEq": most}.get(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import _native
+
+# Work that Ctrl-C has left to itself leaves nothing when Python ends.
+atexit.register(_native.remove_unfinished)
 
 
 def compress(
@@ -18,7 +22,7 @@ def compress(
     abs: float | None = None,
     pwrel: float | None = None,
     psnr: float | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | float] | None = None,
     layout: str = "packed",
     effort: str = "balanced",
     row_order: str = "keep",
@@ -43,7 +47,8 @@ def compress(
         two percentiles, written ``"1e-3@p1..p99"``. ``abs``: |x - x'| <= abs, in the column's unit.
         ``pwrel``: |x - x'| <= pwrel * |x|. ``psnr``: at least so many decibels over the column.
     columns: bounds of single columns, as ``{"price": "abs:0.01", "id": "exact"}``; written
-        ``rel:R``, ``rel:R@p1..p99``, ``abs:E``, ``pwrel:R``, ``psnr:D`` or ``exact``.
+        ``rel:R``, ``rel:R@p1..p99``, ``abs:E``, ``pwrel:R``, ``psnr:D`` or ``exact``. A number R is
+        ``rel:R``, as :func:`tune` reports it.
     layout: ``"packed"``, or ``"portable"`` for ordinary Parquet.
     effort: ``"fast"``, ``"balanced"`` or ``"small"``.
     vector_range: what the range of a list column is taken over: ``"all"`` its values, or
@@ -66,7 +71,10 @@ def compress(
     paths, table = _paths_or_table(data)
     options = {
         "bound": _bound(rel=rel, abs=abs, pwrel=pwrel, psnr=psnr),
-        "columns": [(name, str(bound)) for name, bound in (columns or {}).items()],
+        "columns": [
+            (name, bound if isinstance(bound, str) else f"rel:{float(bound)!r}")
+            for name, bound in (columns or {}).items()
+        ],
         "layout": layout,
         "effort": effort,
         "row_order": row_order,

@@ -43,6 +43,19 @@ pub enum Command {
     Worker(Worker),
 }
 
+impl Command {
+    /// Whether it serves others until it is told to end.
+    pub fn is_server(&self) -> bool {
+        match self {
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => true,
+            #[cfg(feature = "distributed")]
+            Self::Worker(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Compress tables into one Parquet file, or each into one of its own.
 ///
 /// Every float column keeps a promised distance to the original: its error bound. Integers, dates,
@@ -200,7 +213,7 @@ pub struct Inspect {
 Examples:
   tolerant query \"SELECT avg(x) FROM 'train.parquet' WHERE y > 0\"
   tolerant query \"SELECT * FROM a JOIN b USING (id)\" --table a=a.parquet --table b=data/ --format json
-  tolerant query \"SELECT * FROM 'train.parquet' LIMIT 100\" --format parquet -o head.parquet")]
+  tolerant query \"SELECT * FROM 'train.parquet' LIMIT 100\" -o head.parquet")]
 pub struct Query {
     /// The query
     #[arg(value_name = "SQL")]
@@ -208,9 +221,10 @@ pub struct Query {
     /// A name for a file or folder; may be given for several
     #[arg(long = "table", value_name = "NAME=PATH", value_parser = table)]
     pub tables: Vec<(String, String)>,
-    /// How to print the rows; json is one object per row, a line each
-    #[arg(long, value_enum, default_value = "table")]
-    pub format: Format,
+    /// How to print the rows; json is one object per row, a line each [default: by the ending of OUT,
+    /// else table]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
     /// The file to write instead of standard output; it appears complete or not at all
     #[arg(short, long, value_name = "OUT", value_parser = place)]
     pub output: Option<PathBuf>,

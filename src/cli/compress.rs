@@ -1,12 +1,14 @@
 //! `tolerant compress`: into one file, or into a folder, here or on workers.
 
+use std::path::PathBuf;
+
 use indicatif::ProgressBar;
 
 use crate::codec::{Effort, ErrorBound};
 use crate::file::{FileLayout, RowOrder};
 use crate::tools::compress::{CompressOptions, Phase, Progress, compress};
 use crate::tools::compress_each::compress_each;
-use crate::tools::{Result, outputs};
+use crate::tools::{Result, lossy, outputs};
 
 use super::{SUCCESS, args, bar, each_report, output, reports};
 
@@ -26,6 +28,7 @@ pub fn run(mut args: args::Compress) -> Result<u8> {
     }
     let into_folder = outputs::is_folder(&args.output);
     let options = options(args);
+    say_what_to_know(&options.inputs)?;
     let bar = bar("compressing");
     let progress = |progress| {
         show(&bar, progress);
@@ -55,6 +58,19 @@ pub fn run(mut args: args::Compress) -> Result<u8> {
         || output::print_json(&each_report::json(&report)),
         || each_report::table(&report),
     )
+}
+
+/// What a user may not know of the inputs, on standard error.
+fn say_what_to_know(inputs: &[PathBuf]) -> Result<()> {
+    super::say_what_is_left_out(inputs);
+    let lossy = lossy::lossy_files(inputs)?;
+    if !lossy.is_empty() {
+        super::note(
+            "the errors of these add up with the new ones, for they are lossy copies already",
+            &lossy,
+        );
+    }
+    Ok(())
 }
 
 fn print(

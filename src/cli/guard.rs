@@ -1,9 +1,10 @@
-//! The last line of defence: a panic anywhere below, in whatever library, is one line of error.
+//! The last lines of defence: a panic anywhere below, in whatever library, is one line of error, and a
+//! process that is told to end leaves nothing behind.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::file::panic_text;
+use crate::file::{panic_text, remove_unfinished};
 use crate::tools::{Result, ToolError};
 
 /// Runs `work`; a panic in it becomes an error, and files not yet committed are removed as ever.
@@ -24,4 +25,17 @@ pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
             place.as_deref().unwrap_or("an unknown place")
         )))
     })
+}
+
+/// What shells say of a process that Ctrl-C has ended.
+const INTERRUPTED: i32 = 130;
+
+/// On Ctrl-C, or when the process is told to end, removes the files that are being written.
+pub fn leave_nothing_behind() {
+    let end = || {
+        remove_unfinished();
+        std::process::exit(INTERRUPTED);
+    };
+    // Fails where signals are to be ignored (`nohup`, say), which they still are.
+    let _ = ctrlc::try_set_handler(end);
 }

@@ -19,6 +19,7 @@ mod worker;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ use crate::tools::input::Input;
 use crate::tools::inspect::inspect;
 use crate::tools::query;
 use crate::tools::verify::{verify, verify_folder};
-use crate::tools::{Result, ToolError, outputs};
+use crate::tools::{Result, ToolError, names, outputs, paths};
 
 use args::{Cli, Command};
 
@@ -56,7 +57,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let outcome = guard::catch(|| {
-        start_log()?;
+        start_log(cli.command.is_server())?;
         dispatch(cli.command)
     });
     ExitCode::from(outcome.unwrap_or_else(|error| {
@@ -66,9 +67,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(command: Command) -> Result<u8> {
+    // Others wait for signals themselves.
+    if let Command::Compress(_) | Command::Decompress(_) | Command::Query(_) | Command::Sql(_) =
+        command
+    {
+        guard::leave_nothing_behind();
+    }
     match command {
         Command::Compress(args) => compress::run(args),
         Command::Verify(args) => {
+            say_what_is_left_out(std::slice::from_ref(&args.original));
             let report = match outputs::is_folder(&args.packed) {
                 true => verify_folder(&args.original, &args.packed)?,
                 false => {
@@ -124,7 +132,8 @@ fn dispatch(command: Command) -> Result<u8> {
 }
 
 fn run_query(args: args::Query) -> Result<u8> {
-    let format = args.format.into();
+    let format = args.format.map(query::Format::from);
+    let format = format.unwrap_or_else(|| query::Format::of_name(args.output.as_deref()));
     let options = query::QueryOptions {
         sql: args.sql,
         tables: args.tables,
@@ -199,10 +208,32 @@ fn bar(message: &'static str) -> ProgressBar {
     bar
 }
 
-/// A log on standard error, where `TOLERANT_LOG` asks for one.
-fn start_log() -> Result<()> {
-    let Ok(filter) = std::env::var("TOLERANT_LOG") else {
-        return Ok(());
+/// Names the tables in folders that are not looked at.
+fn say_what_is_left_out(inputs: &[PathBuf]) {
+    let left_out = paths::left_out(inputs);
+    if !left_out.is_empty() {
+        note(
+            "these are left out, for their names start with . or _",
+            &left_out,
+        );
+    }
+}
+
+/// A remark on files, on standard error.
+fn note(what: &str, files: &[PathBuf]) {
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    eprint_line(&format!("note: {what}: {}", names::some(&names)));
+}
+
+/// A log on standard error, where `TOLERANT_LOG` asks for one; of errors at least where `serving`.
+fn start_log(serving: bool) -> Result<()> {
+    let filter = std::env::var("TOLERANT_LOG").unwrap_or_default();
+    let filter = match serving && filter.is_empty() {
+        true => "error".to_owned(),
+        false => filter,
     };
     if filter.is_empty() {
         return Ok(());
@@ -216,6 +247,7 @@ fn start_log() -> Result<()> {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .try_init();
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Files that appear complete or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -17,16 +20,21 @@ use super::remote;
 pub struct AtomicFile {
     writer: BufWriter<NamedTempFile>,
     path: PathBuf,
+    unfinished: Unfinished,
 }
 
 impl AtomicFile {
     /// Starts a file that will be at `path`, in a folder that exists already, or at a URL (with the
     /// feature `remote`).
     ///
+    /// Where there is a link, the file that it leads to is replaced. A new file has the permissions
+    /// of the one that it replaces.
+    ///
     /// # Errors
     /// [`FileError::Io`] when the folder does not exist or cannot be written to, and
-    /// [`FileError::InvalidInput`] when `path` is a folder.
+    /// [`FileError::InvalidInput`] when `path` is a folder, a device, a pipe, or a link to nothing.
     pub fn create(path: &Path) -> Result<Self> {
+        let path = &place_of(path)?;
         let folder = Self::folder_for(path)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(SUFFIX);
@@ -40,6 +48,7 @@ impl AtomicFile {
     /// As [`create`](Self::create); and where there is such a file already.
     #[cfg(feature = "cli")]
     pub(crate) fn create_marked(path: &Path, mark: u64) -> Result<Self> {
+        let path = &place_of(path)?;
         let folder = Self::folder_for(path)?;
         let name = marked(mark);
         let mut builder = tempfile::Builder::new();
@@ -50,8 +59,8 @@ impl AtomicFile {
     /// Where a marked file for `path` is being written, if beside its final place.
     #[cfg(feature = "distributed")]
     pub(crate) fn scratch_path(path: &Path, mark: u64) -> Option<PathBuf> {
-        let local = !super::is_url(path);
-        local.then(|| folder_of(path).join(marked(mark)))
+        let place = place_of(path).ok().filter(|place| !super::is_url(place))?;
+        Some(folder_of(&place).join(marked(mark)))
     }
 
     /// The folder to write a file in before it appears.
@@ -60,12 +69,6 @@ impl AtomicFile {
         if let Some(url) = remote::url_of(path) {
             remote::check_writable(url)?;
             return Ok(std::env::temp_dir());
-        }
-        if path.is_dir() || path.file_name().is_none() {
-            return Err(FileError::invalid(format!(
-                "{}: is a folder; name the file to write",
-                path.display()
-            )));
         }
         Ok(folder_of(path).to_owned())
     }
@@ -78,6 +81,7 @@ impl AtomicFile {
             .tempfile_in(folder)
             .map_err(FileError::io(format!("{}: cannot create", path.display())))?;
         Ok(Self {
+            unfinished: Unfinished::new(file.path()),
             writer: BufWriter::with_capacity(1 << 20, file),
             path: path.to_owned(),
         })
@@ -116,8 +120,13 @@ impl AtomicFile {
             let len = file.as_file().metadata().map_err(failed())?.len();
             return remote::upload(file.reopen().map_err(failed())?, len, url);
         }
+        if let Ok(replaced) = fs::metadata(&self.path) {
+            let permissions = file.as_file().set_permissions(replaced.permissions());
+            permissions.map_err(failed())?;
+        }
         file.as_file().sync_all().map_err(failed())?;
         file.persist(&self.path).map_err(|e| failed()(e.error))?;
+        drop(self.unfinished);
         sync_folder(folder_of(&self.path)).map_err(failed())
     }
 }
@@ -129,6 +138,72 @@ impl Write for AtomicFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// Files that are of no use unless the process that is named beside them finishes them.
+static UNFINISHED: Mutex<BTreeSet<(u32, PathBuf)>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<(u32, PathBuf)>> {
+    // Nothing panics while it is held.
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says of a temporary file that [`remove_unfinished`] is to remove it, until this is dropped.
+#[derive(Debug)]
+pub struct Unfinished((u32, PathBuf));
+
+impl Unfinished {
+    /// Of the file at `path`, which this process has made.
+    pub fn new(path: &Path) -> Self {
+        let file = (process::id(), path.to_owned());
+        unfinished().insert(file.clone());
+        Self(file)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        unfinished().remove(&self.0);
+    }
+}
+
+/// Removes the files that this process is writing, for it is about to end: what is unfinished then
+/// never appears.
+pub fn remove_unfinished() {
+    // A forked process knows of its parent's, and must leave them alone.
+    let own = unfinished()
+        .clone()
+        .into_iter()
+        .filter(|(id, _)| *id == process::id());
+    for (_, path) in own {
+        // What is gone has appeared just now.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Where a file is to appear: what a link leads to.
+fn place_of(path: &Path) -> Result<PathBuf> {
+    let refused = |why: &str| Err(FileError::invalid(format!("{}: {why}", path.display())));
+    if super::is_url(path) {
+        return Ok(path.to_owned());
+    }
+    let folder = "is a folder; name the file to write";
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return match path.file_name() {
+            Some(_) => Ok(path.to_owned()),
+            None => refused(folder),
+        };
+    };
+    let place = match found.is_symlink() {
+        true => fs::canonicalize(path),
+        false => Ok(path.to_owned()),
+    };
+    match place.and_then(|place| Ok((fs::metadata(&place)?, place))) {
+        Ok((found, place)) if found.is_file() => Ok(place),
+        Ok((found, _)) if found.is_dir() => refused(folder),
+        Ok(_) => refused("is a device or a pipe; name a file to write"),
+        Err(_) => refused("is a link that leads to no file; name a file to write"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Which columns are packed, and how Arrow arrays become runs of elements.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayData, ArrayRef};
+use arrow::array::{Array, ArrayData, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{ArrowNativeType, DataType};
 use half::f16;
 
@@ -102,16 +104,40 @@ pub(super) fn row_width(data_type: &DataType) -> usize {
 
 /// Bytes of an array as Arrow needs them, without slack: what compression ratios count from.
 pub fn raw_bytes(array: &ArrayRef) -> u64 {
-    let nulls = if array.null_count() > 0 {
-        array.len().div_ceil(8)
-    } else {
-        0
+    let nulls = match array.null_count() {
+        0 => 0,
+        _ => array.len().div_ceil(8) as u64,
     };
-    match array.data_type().primitive_width() {
-        Some(width) => (array.len() * width + nulls) as u64,
-        None => array
-            .to_data()
-            .get_slice_memory_size()
-            .unwrap_or(array.get_array_memory_size()) as u64,
+    // Of items, those of the lists at hand: a slice of lists holds all items.
+    match array.data_type() {
+        DataType::List(_) => nulls + list_bytes(array.as_list::<i32>()),
+        DataType::LargeList(_) => nulls + list_bytes(array.as_list::<i64>()),
+        DataType::Map(_, _) => {
+            let map = array.as_map();
+            let entries: ArrayRef = Arc::new(map.entries().clone());
+            nulls + offset_bytes(map.offsets(), &entries)
+        }
+        DataType::FixedSizeList(_, _) => nulls + raw_bytes(array.as_fixed_size_list().values()),
+        DataType::Struct(_) => {
+            let columns = array.as_struct().columns();
+            nulls + columns.iter().map(raw_bytes).sum::<u64>()
+        }
+        data_type => match data_type.primitive_width() {
+            Some(width) => nulls + (array.len() * width) as u64,
+            None => array
+                .to_data()
+                .get_slice_memory_size()
+                .unwrap_or(array.get_array_memory_size()) as u64,
+        },
     }
+}
+
+fn list_bytes<O: OffsetSizeTrait>(lists: &GenericListArray<O>) -> u64 {
+    offset_bytes(lists.offsets(), lists.values())
+}
+
+fn offset_bytes<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>, items: &ArrayRef) -> u64 {
+    let ends = offsets.first().zip(offsets.last());
+    let (start, end) = ends.map_or((0, 0), |(start, end)| (start.as_usize(), end.as_usize()));
+    size_of_val(&offsets[..]) as u64 + raw_bytes(&items.slice(start, end - start))
 }

@@ -67,7 +67,7 @@ mod virtual_file;
 mod writer;
 mod writing;
 
-pub use atomic::{AtomicFile, create_folder};
+pub use atomic::{AtomicFile, Unfinished, create_folder, remove_unfinished};
 pub use column::{element_type, is_float, raw_bytes};
 pub use error::{FileError, Result};
 pub use index::{

@@ -217,7 +217,7 @@ pub(super) fn write(
     }
     .map_err(failed)?;
     let (batches, received) = sync_channel(READ_AHEAD);
-    thread::scope(|scope| {
+    let rows = thread::scope(|scope| {
         // Owned by the scope, so that an error of the writer hangs up on the reader.
         let received = received;
         scope.spawn(move || input.batches().try_for_each(|batch| batches.send(batch)));
@@ -238,9 +238,16 @@ pub(super) fn write(
                 total: input.rows(),
             })?;
         }
-        Ok::<_, ToolError>(())
+        Ok::<_, ToolError>(rows)
     })?;
-    writer.close().map_err(failed)
+    let written = writer.close().map_err(failed)?;
+    // The last row group may have taken long: who has stopped the work meanwhile wants no file.
+    progress(Progress {
+        phase: Phase::Compressing,
+        rows,
+        total: input.rows(),
+    })?;
+    Ok(written)
 }
 
 /// What `options` say to a writer, but for ranges.

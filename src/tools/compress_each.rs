@@ -68,6 +68,9 @@ pub(crate) fn compress_with(
     let start = Instant::now();
     check_options(options)?;
     let parts = outputs::parts(&options.inputs, &options.output)?;
+    parts
+        .iter()
+        .try_for_each(|part| outputs::check_own(&part.output))?;
     let inputs: Vec<&PathBuf> = parts.iter().map(|part| &part.input).collect();
     let input = Input::open(&inputs)?;
     check_columns(&input, options)?;

@@ -8,9 +8,9 @@ use std::time::Instant;
 use arrow::datatypes::Schema;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, LogicalType, Type, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
 
@@ -54,7 +54,7 @@ pub fn decompress(
         return copy(&reader, input, output, start);
     }
     let schema = reader.schema();
-    let mut properties = properties();
+    let mut properties = properties(&reader);
     add_encoded_arrow_schema_to_metadata(schema, &mut properties);
     let parquet_schema = ArrowSchemaConverter::new()
         .convert(schema)
@@ -133,10 +133,26 @@ fn copy(
     })
 }
 
-fn properties() -> WriterProperties {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .build()
+/// ZSTD; and no statistics of floats where chunks that are read have none, for they hold NaN.
+/// Statistics leave NaN out, but engines sort it above all numbers, and would prune what a filter such
+/// as `x > 5` is to keep.
+fn properties(reader: &ReaderBuilder) -> WriterProperties {
+    let metadata = reader.opened().metadata();
+    let leaves = metadata.file_metadata().schema_descr();
+    let mut properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
+    for (i, leaf) in leaves.columns().iter().enumerate() {
+        let is_float = match leaf.physical_type() {
+            Type::FLOAT | Type::DOUBLE => true,
+            _ => leaf.logical_type_ref() == Some(&LogicalType::Float16),
+        };
+        let mut chunks = metadata.row_groups().iter().map(|group| group.column(i));
+        if is_float && chunks.any(|chunk| chunk.statistics().is_none()) {
+            let none = EnabledStatistics::None;
+            properties = properties.set_column_statistics_enabled(leaf.path().clone(), none);
+        }
+    }
+    properties.build()
 }
 
 /// Some columns of a row group as Parquet's column chunks.
@@ -151,7 +167,7 @@ fn encode(
     let nowhere = SerializedFileWriter::new(
         io::sink(),
         parquet_schema.root_schema_ptr(),
-        Arc::new(properties()),
+        Arc::new(properties(reader)),
     )?;
     let factory = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&schema));
     let mut writers = factory.create_column_writers(row_group)?;

@@ -13,6 +13,7 @@ pub mod input;
 pub mod inspect;
 mod ipc;
 pub(crate) mod leaves;
+pub mod lossy;
 pub(crate) mod names;
 pub mod outputs;
 pub mod paths;

@@ -6,15 +6,10 @@ use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 #[cfg(feature = "remote")]
 use crate::file::remote;
-use crate::file::{create_folder, shown};
+use crate::file::{Opened, Promises, ReaderBuilder, create_folder, shown};
 
 use super::error::{Result, ToolError};
 use super::paths::{self, is_url};
-
-/// Endings of names that give way to that of the output.
-const TABLES: [&str; 8] = [
-    "parquet", "pq", "csv", "tsv", "arrow", "arrows", "feather", "ipc",
-];
 
 /// A file to read, and the file to write for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,12 +95,7 @@ fn url_below(input: &Path, file: &Path, in_folder: bool) -> PathBuf {
 }
 
 fn as_parquet(name: &Path) -> OsString {
-    let known = |extension: &str| {
-        let mut tables = TABLES.iter();
-        tables.any(|table| extension.eq_ignore_ascii_case(table))
-    };
-    let extension = name.extension().and_then(|extension| extension.to_str());
-    if extension.is_some_and(known) {
+    if paths::is_table(name) {
         return name.with_extension("parquet").into();
     }
     let mut longer = name.as_os_str().to_owned();
@@ -208,6 +198,27 @@ fn check_no_inputs(parts: &[Part]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// An error where an output, whose name nobody has written out, would replace a local file that Tolerant
+/// has not written.
+pub(super) fn check_own(output: &Path) -> Result<()> {
+    if is_url(output) || !output.exists() {
+        return Ok(());
+    }
+    let own = ReaderBuilder::open(output).is_ok_and(|reader| match reader.opened() {
+        Opened::Packed(_) => true,
+        Opened::Ordinary(metadata) => {
+            Promises::of(metadata, reader.schema()).is_ok_and(|promises| promises.is_some())
+        }
+    });
+    match own {
+        true => Ok(()),
+        false => Err(ToolError::invalid(format!(
+            "{} is there already, and Tolerant has not written it; remove it, or name another folder to write to",
+            output.display()
+        ))),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From what the user names (files, globs, folders) to the files to read.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -131,12 +132,7 @@ pub(super) fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
-        let hidden = entry
-            .file_name()
-            .as_encoded_bytes()
-            .first()
-            .is_some_and(|&first| first == b'.' || first == b'_');
-        if !hidden {
+        if !is_hidden(&entry) {
             entries.push(entry);
         }
     }
@@ -153,6 +149,48 @@ pub(super) fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The tables that are left out of the local folders among `inputs`, for their names start with `.` or
+/// `_`.
+pub fn left_out(inputs: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = inputs
+        .iter()
+        .filter(|input| input.is_dir())
+        .cloned()
+        .collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let (path, hidden) = (entry.path(), is_hidden(&entry));
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.extend((!hidden).then_some(path));
+            } else if hidden && is_table(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn is_hidden(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_'))
+}
+
+/// Endings of the names of tables.
+const TABLES: [&str; 8] = [
+    "parquet", "pq", "csv", "tsv", "arrow", "arrows", "feather", "ipc",
+];
+
+/// Whether a file is a table by the ending of its name.
+pub(super) fn is_table(file: &Path) -> bool {
+    let extension = file.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| {
+        let mut tables = TABLES.iter();
+        tables.any(|table| extension.eq_ignore_ascii_case(table))
+    })
 }
 
 /// What tells whether two URLs mean the same file or folder, however they are written; paths are as

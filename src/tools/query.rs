@@ -1,11 +1,13 @@
 //! SQL over packed and ordinary files, by path or by name, with the rows in one of four formats, and
 //! with the functions that know the error.
 
+mod copy;
 mod explain;
 mod output;
 mod script;
 mod tables;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -40,6 +42,19 @@ pub enum Format {
     Json,
     /// Ordinary Parquet, with ZSTD.
     Parquet,
+}
+
+impl Format {
+    /// The format of a file by the ending of its name; a table where it tells of none.
+    pub fn of_name(file: Option<&Path>) -> Self {
+        let ending = file.and_then(Path::extension).and_then(OsStr::to_str);
+        match ending.map(str::to_ascii_lowercase).as_deref() {
+            Some("parquet" | "pq") => Self::Parquet,
+            Some("csv") => Self::Csv,
+            Some("json" | "jsonl" | "ndjson") => Self::Json,
+            _ => Self::Table,
+        }
+    }
 }
 
 /// A query, and what its tables' names stand for.
@@ -205,14 +220,20 @@ impl Session {
 
     async fn start(&mut self, statement: Statement) -> Result<DataFrame> {
         let state = self.ctx.state();
-        for reference in state
+        let references = state
             .resolve_table_references(&statement)
-            .map_err(explain)?
-        {
+            .map_err(explain)?;
+        for reference in &references {
             self.inputs
-                .extend(tables::register_path(&self.ctx, &reference).await?);
+                .extend(tables::register_path(&self.ctx, reference).await?);
         }
-        let plan = state.statement_to_plan(statement).await.map_err(explain)?;
+        let plan = state.statement_to_plan(statement).await;
+        let plan = plan.map_err(|error| {
+            let mut urls = references.iter().map(|reference| reference.table());
+            urls.find_map(tables::unreachable)
+                .unwrap_or_else(|| explain(error))
+        })?;
+        copy::check(&plan)?;
         self.ctx.execute_logical_plan(plan).await.map_err(explain)
     }
 }

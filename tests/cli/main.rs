@@ -13,6 +13,7 @@ mod kinds;
 mod portable;
 mod query;
 mod row_order;
+mod safety;
 mod sql;
 mod support;
 mod tables;

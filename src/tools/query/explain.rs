@@ -1,11 +1,12 @@
 //! DataFusion's errors in one line, for people who do not know DataFusion.
 
 use std::error::Error;
+use std::path::Path;
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
-use crate::file::FileError;
+use crate::file::{FileError, shown};
 
 use super::ToolError;
 
@@ -59,7 +60,8 @@ fn message(root: &DataFusionError) -> String {
         },
         DataFusionError::Plan(text) => match missing_table(text) {
             Some(name) => format!(
-                "there is no table, file or folder {name}; give a path in quotes, or --table {name}=PATH"
+                "there is no table, file or folder {name}; give a path in quotes, or --table {name}=PATH",
+                name = shown(Path::new(name))
             ),
             None => text.clone(),
         },

@@ -18,6 +18,7 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
+use crate::file::{open_source, shown};
 use crate::tools::csv;
 use crate::tools::error::{Result, ToolError};
 use crate::tools::paths;
@@ -228,11 +229,24 @@ async fn parquet_schema(
 async fn by_name(ctx: &SessionContext, path: &str) -> Result<Arc<dyn TableProvider>> {
     match ctx.table_provider(TableReference::bare(path)).await {
         Ok(table) => Ok(table),
-        Err(DataFusionError::Plan(_)) => Err(ToolError::invalid(format!(
-            "{path} is neither Parquet by its first bytes, nor CSV, JSON or Arrow by its name"
-        ))),
+        Err(DataFusionError::Plan(_)) => Err(unreachable(path).unwrap_or_else(|| {
+            ToolError::invalid(format!(
+                "{} is neither Parquet by its first bytes, nor CSV, JSON or Arrow by its name",
+                shown(Path::new(path))
+            ))
+        })),
         Err(error) => Err(explain(error)),
     }
+}
+
+/// Why the file of a URL cannot be opened, which DataFusion keeps to itself; None where it can, or
+/// where this is no such URL.
+pub(super) fn unreachable(url: &str) -> Option<ToolError> {
+    let file = url.contains("://") && !url.ends_with('/') && !url.contains('*');
+    let opened = file.then(|| tokio::task::block_in_place(|| open_source(Path::new(url))))?;
+    opened
+        .err()
+        .map(|error| ToolError::file(Path::new(url), error))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,4 +1,5 @@
-//! Aggregates whose answer on the original lies within what they return.
+//! Aggregates whose answer on the original, over the same rows, lies within what they return.
+//! Rows that a query chooses by lossy columns may be others than on the original.
 //!
 //! Each takes one expression, which becomes its two ends when a query is planned; or two, a lower
 //! and an upper bound. Answers are structs of `lower` and `upper`, null where nothing is aggregated.
@@ -20,6 +21,7 @@ use datafusion::logical_expr::{
 };
 
 use super::interval::interval;
+use super::marked::unprepared;
 use super::predicates::{Want, rewrite};
 use crate::states;
 
@@ -78,7 +80,7 @@ impl Kind {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct IntervalOf {
+pub(super) struct IntervalOf {
     name: &'static str,
     kind: Kind,
     signature: Signature,
@@ -153,11 +155,7 @@ impl AggregateUDFImpl for IntervalOf {
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         if args.exprs.len() != 2 {
-            return plan_err!(
-                "{} works in queries that the optimizer has seen: its rule simplify_expressions \
-                 prepares it",
-                self.name
-            );
+            return unprepared(self.name);
         }
         if args.is_distinct {
             return plan_err!("{} does not know DISTINCT", self.name);

@@ -9,7 +9,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Field;
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::prelude::SessionContext;
+
+use super::marked::MarkBounds;
 
 /// Arrow's keys for extension types.
 const EXTENSION_TYPE_NAME_KEY: &str = "ARROW:extension:name";
@@ -118,9 +121,14 @@ impl FromStr for ColumnBound {
 pub struct CarryBounds;
 
 impl CarryBounds {
-    /// Puts it there.
+    /// Puts it there, and has the analyzer hand the bounds to the functions that take them.
     pub fn enable(ctx: &SessionContext) {
         let state = ctx.state_ref();
-        state.write().config_mut().set_extension(Arc::new(Self));
+        let mut state = state.write();
+        state.config_mut().set_extension(Arc::new(Self));
+        let mut rules = state.analyzer().rules.iter();
+        if !rules.any(|rule| rule.name() == MarkBounds.name()) {
+            state.add_analyzer_rule(Arc::new(MarkBounds));
+        }
     }
 }

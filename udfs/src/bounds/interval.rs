@@ -2,14 +2,14 @@
 //! on the original.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, Operator, Volatility, binary_expr,
 };
 
-use super::ColumnBound;
-use super::values::{lower_bound, upper_bound};
+use super::marked::{marked, unmarked};
+use super::values::{lower_of, upper_of};
 
 /// Two expressions between whose values that of the original lies.
 pub(super) struct Interval {
@@ -20,13 +20,15 @@ pub(super) struct Interval {
 }
 
 /// Whether `expr` has the value that it has on the original: its columns are known to be exact.
-pub(super) fn is_exact(expr: &Expr, schema: &DFSchema) -> Result<bool> {
+pub(super) fn is_exact(expr: &Expr) -> Result<bool> {
     let mut exact = true;
     expr.apply(|expr| {
+        if let Some((_, bound)) = marked(expr) {
+            exact &= bound.is_exact();
+            return Ok(TreeNodeRecursion::Jump);
+        }
         exact &= match expr {
-            Expr::Column(column) => schema
-                .field_from_column(column)
-                .is_ok_and(|field| ColumnBound::of(field).is_some_and(|bound| bound.is_exact())),
+            Expr::Column(_) => false,
             Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Volatile,
             Expr::OuterReferenceColumn(..)
             | Expr::ScalarSubquery(_)
@@ -48,28 +50,26 @@ pub(super) fn is_exact(expr: &Expr, schema: &DFSchema) -> Result<bool> {
 /// For expressions other than columns with a known bound, exact ones, +, -, and * and / by
 /// constants.
 pub(super) fn interval(expr: &Expr, schema: &DFSchema) -> Result<Interval> {
-    if is_exact(expr, schema)? {
+    if is_exact(expr)? {
         return Ok(Interval {
-            lower: expr.clone(),
-            upper: expr.clone(),
+            lower: unmarked(expr)?,
+            upper: unmarked(expr)?,
+            computed: false,
+        });
+    }
+    if let Some((column, bound)) = marked(expr) {
+        return Ok(Interval {
+            lower: lower_of(column, bound),
+            upper: upper_of(column, bound),
             computed: false,
         });
     }
     match expr {
         Expr::Alias(alias) => interval(&alias.expr, schema),
-        Expr::Column(column) => {
-            if ColumnBound::of(schema.field_from_column(column)?).is_none() {
-                return plan_err!(
-                    "the error bound of {column} is not known; give columns of packed or portable \
-                     files, as they are"
-                );
-            }
-            Ok(Interval {
-                lower: lower_bound().call(vec![expr.clone()]),
-                upper: upper_bound().call(vec![expr.clone()]),
-                computed: false,
-            })
-        }
+        Expr::Column(column) => plan_err!(
+            "the error bound of {column} is not known; give columns of packed or portable files, as \
+             they are"
+        ),
         // Rounding is monotone, and so is casting between floats.
         Expr::Cast(Cast { expr: inner, field })
             if field.data_type().is_floating() && inner.get_type(schema)?.is_floating() =>
@@ -153,6 +153,7 @@ fn arithmetic(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Res
 }
 
 fn unknown<T>(expr: &Expr) -> Result<T> {
+    let expr = unmarked(expr)?;
     plan_err!(
         "what {expr} was on the original is not known; use columns, +, -, and * and / by constants"
     )

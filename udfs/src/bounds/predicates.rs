@@ -1,7 +1,7 @@
 //! Which rows satisfy a predicate on the original: for certain, and possibly.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::functions::math::expr_fn::isnan;
 use datafusion::logical_expr::expr::{Between, Cast, InList};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 
 use super::ColumnBound;
 use super::interval::{Interval, interval, is_exact, literal};
+use super::marked::{marked, unmarked, unprepared};
 
 /// `certainly(predicate)`: true where the predicate holds on the original, whatever values within the
 /// error bounds it had.
@@ -51,7 +52,7 @@ impl Want {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Modality {
+pub(super) struct Modality {
     name: &'static str,
     want: Want,
     signature: Signature,
@@ -91,17 +92,14 @@ impl ScalarUDFImpl for Modality {
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        plan_err!(
-            "{} works in queries that the optimizer has seen: its rule simplify_expressions replaces it",
-            self.name
-        )
+        unprepared(self.name)
     }
 }
 
 /// The predicate on stored values that says what is wanted of one on the original.
 pub(super) fn rewrite(predicate: &Expr, want: Want, schema: &DFSchema) -> Result<Expr> {
-    if is_exact(predicate, schema)? {
-        return Ok(predicate.clone());
+    if is_exact(predicate)? {
+        return unmarked(predicate);
     }
     let same = |inner: &Expr| rewrite(inner, want, schema);
     match predicate {
@@ -135,10 +133,13 @@ pub(super) fn rewrite(predicate: &Expr, want: Want, schema: &DFSchema) -> Result
         // A bound keeps nulls.
         Expr::IsNull(inner) => Ok(interval(inner, schema)?.lower.is_null()),
         Expr::IsNotNull(inner) => Ok(interval(inner, schema)?.lower.is_not_null()),
-        _ => plan_err!(
-            "whether {predicate} held on the original is not known; use comparisons, BETWEEN, IN, \
-             IS NULL, AND, OR and NOT"
-        ),
+        _ => {
+            let predicate = unmarked(predicate)?;
+            plan_err!(
+                "whether {predicate} held on the original is not known; use comparisons, BETWEEN, \
+                 IN, IS NULL, AND, OR and NOT"
+            )
+        }
     }
 }
 
@@ -172,7 +173,7 @@ fn compare(left: &Expr, op: Operator, right: &Expr, want: Want, schema: &DFSchem
             .fold(plain, |all, nan| all.and(not(nan))),
         Want::Possible => computed.into_iter().fold(plain, Expr::or),
     };
-    Ok(match prunable(left, op, right, want, schema) {
+    Ok(match prunable(left, op, right, want) {
         Some(weaker) => weaker.and(plain),
         None => plain,
     })
@@ -188,18 +189,12 @@ fn ends(large: Interval, small: Interval, want: Want) -> (Expr, Expr) {
 
 /// What follows from a comparison of a column with a constant, as such a comparison: statistics tell
 /// where it does not hold.
-fn prunable(
-    left: &Expr,
-    op: Operator,
-    right: &Expr,
-    want: Want,
-    schema: &DFSchema,
-) -> Option<Expr> {
+fn prunable(left: &Expr, op: Operator, right: &Expr, want: Want) -> Option<Expr> {
     let Some(constant) = literal(right) else {
         literal(left)?;
-        return prunable(right, op.swap()?, left, want, schema);
+        return prunable(right, op.swap()?, left, want);
     };
-    let bound = bound_of_column(left, schema).filter(|bound| bound.pointwise == 0.0)?;
+    let (column, bound) = bounded(left).filter(|(_, bound)| bound.pointwise == 0.0)?;
     let slack = match want {
         Want::Certain => 0.0,
         Want::Possible => bound.absolute,
@@ -220,7 +215,7 @@ fn prunable(
             }
             _ => ScalarValue::Float64(Some(limit)),
         };
-        binary_expr(left.clone(), op, Expr::Literal(limit, None))
+        binary_expr(column.clone(), op, Expr::Literal(limit, None))
     };
     match op {
         Operator::Gt | Operator::GtEq | Operator::Lt | Operator::LtEq => Some(near(op, slack)),
@@ -229,13 +224,14 @@ fn prunable(
     }
 }
 
-/// The bound of a column, which may be cast to a wider float.
-fn bound_of_column(expr: &Expr, schema: &DFSchema) -> Option<ColumnBound> {
+/// A column, which may be cast to a wider float, and its bound.
+fn bounded(expr: &Expr) -> Option<(Expr, ColumnBound)> {
     match expr {
-        Expr::Column(column) => ColumnBound::of(schema.field_from_column(column).ok()?),
         Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Float64 => {
-            bound_of_column(expr, schema)
+            let (column, bound) = bounded(expr)?;
+            let cast = Cast::new_from_field(Box::new(column), field.clone());
+            Some((Expr::Cast(cast), bound))
         }
-        _ => None,
+        _ => marked(expr).map(|(column, bound)| (column.clone(), bound)),
     }
 }

@@ -10,12 +10,14 @@ use datafusion::arrow::datatypes::{
     DataType, Field, FieldRef, Float16Type, Float32Type, Float64Type,
 };
 use datafusion::common::{Result, ScalarValue, cast::as_float64_array, internal_err, plan_err};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility, lit,
 };
 
 use super::ColumnBound;
+use super::marked::{marked, stated, unprepared};
 
 /// `error_bound(x)`: how far x may be from the original's value, a Float64 in x's unit; 0 for
 /// columns that are kept exactly. For a point-wise relative bound it differs from value to value.
@@ -52,6 +54,22 @@ pub fn upper_bound() -> ScalarUDF {
     Function::udf("upper_bound", Answer::Upper)
 }
 
+/// The smallest original of a column's values.
+pub(super) fn lower_of(column: &Expr, bound: ColumnBound) -> Expr {
+    prepared(lower_bound(), column, bound)
+}
+
+/// The largest original of a column's values.
+pub(super) fn upper_of(column: &Expr, bound: ColumnBound) -> Expr {
+    prepared(upper_bound(), column, bound)
+}
+
+/// The function of a column, with the bound among its arguments: those are what remains of a call
+/// where columns become constants, and on its way to other machines.
+fn prepared(function: ScalarUDF, column: &Expr, bound: ColumnBound) -> Expr {
+    function.call(vec![column.clone(), lit(bound.to_string())])
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Answer {
     Error,
@@ -61,7 +79,7 @@ enum Answer {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Function {
+pub(super) struct Function {
     name: &'static str,
     answer: Answer,
     signature: Signature,
@@ -69,23 +87,28 @@ struct Function {
 
 impl Function {
     fn udf(name: &'static str, answer: Answer) -> ScalarUDF {
+        // As it is written; and with the bound.
+        let signatures = vec![TypeSignature::Any(1), TypeSignature::Any(2)];
         ScalarUDF::from(Self {
             name,
             answer,
-            signature: Signature::any(1, Volatility::Immutable),
+            signature: Signature::one_of(signatures, Volatility::Immutable),
         })
     }
 
-    fn bound(&self, field: &Field) -> Result<ColumnBound> {
-        let Some(bound) = ColumnBound::of(field) else {
-            return plan_err!(
-                "{}: the error bound of {:?} is not known; give a column of a packed or portable \
-                 file, as it is: not computed, not cast",
-                self.name,
-                field.name()
-            );
-        };
-        Ok(bound)
+    fn unknown<T>(&self, x: &str) -> Result<T> {
+        plan_err!(
+            "{}: the error bound of {x:?} is not known; give a column of a packed or portable file, \
+             as it is: not computed, not cast, not of other rows",
+            self.name
+        )
+    }
+
+    fn bound(&self, literal: Option<&ScalarValue>) -> Result<ColumnBound> {
+        literal.and_then(stated).map_or_else(
+            || plan_err!("{}: its second argument is a bound: 'abs:0.1'", self.name),
+            Ok,
+        )
     }
 }
 
@@ -104,7 +127,10 @@ impl ScalarUDFImpl for Function {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let x = &args.arg_fields[0];
-        let bound = self.bound(x)?;
+        let bound = match args.scalar_arguments.get(1) {
+            Some(literal) => self.bound(*literal)?,
+            None => ColumnBound::of(x).map_or_else(|| self.unknown(x.name()), Ok)?,
+        };
         let data_type = match self.answer {
             Answer::Error | Answer::Range => DataType::Float64,
             Answer::Lower | Answer::Upper => x.data_type().clone(),
@@ -119,9 +145,26 @@ impl ScalarUDFImpl for Function {
         Ok(Arc::new(Field::new(self.name, data_type, nullable)))
     }
 
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let [x] = &args[..] else {
+            return Ok(ExprSimplifyResult::Original(args));
+        };
+        let Some((column, bound)) = marked(x) else {
+            return self.unknown(&x.schema_name().to_string());
+        };
+        Ok(ExprSimplifyResult::Simplified(match self.answer {
+            Answer::Range => lit(ScalarValue::Float64(bound.value_range)),
+            Answer::Error if bound.pointwise == 0.0 => lit(bound.absolute),
+            Answer::Lower | Answer::Upper if bound.is_exact() => column.clone(),
+            _ => prepared(Self::udf(self.name, self.answer), column, bound),
+        }))
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let bound = self.bound(&args.arg_fields[0])?;
-        let x = &args.args[0];
+        let [x, ColumnarValue::Scalar(bound)] = &args.args[..] else {
+            return unprepared(self.name);
+        };
+        let bound = self.bound(Some(bound))?;
         match self.answer {
             Answer::Range => Ok(ColumnarValue::Scalar(ScalarValue::Float64(
                 bound.value_range,

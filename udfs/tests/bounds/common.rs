@@ -4,8 +4,9 @@ use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, Float16Array, Float32Array, Float64Array, Int64Array, RecordBatch,
+    ArrayRef, AsArray, Float16Array, Float32Array, Float64Array, Int64Array, RecordBatch,
 };
+use datafusion::arrow::datatypes::Float64Type;
 use datafusion::prelude::SessionContext;
 use half::f16;
 use rand::rngs::StdRng;
@@ -35,6 +36,33 @@ pub fn write(directory: &TempDir, name: &str, batch: &RecordBatch, options: Writ
     let mut writer = Writer::try_new(file, batch.schema(), options).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
+}
+
+/// Makes a table `t` of a folder.
+pub async fn folder(directory: &TempDir) -> SessionContext {
+    let ctx = context();
+    let path = directory.path().display();
+    let create = format!("CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION '{path}/'");
+    ctx.sql(&create).await.unwrap();
+    ctx
+}
+
+/// The first number of the answer.
+pub async fn number(ctx: &SessionContext, query: &str) -> f64 {
+    let batches = ctx.sql(query).await.unwrap().collect().await.unwrap();
+    batches[0].column(0).as_primitive::<Float64Type>().value(0)
+}
+
+/// The error of a query that has no answer.
+pub async fn error(ctx: &SessionContext, query: &str) -> String {
+    let plan = match ctx.sql(query).await {
+        Ok(plan) => plan,
+        Err(error) => return error.to_string(),
+    };
+    match plan.collect().await {
+        Ok(_) => panic!("{query} has an answer"),
+        Err(error) => error.to_string(),
+    }
 }
 
 impl Tables {

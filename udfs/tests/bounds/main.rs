@@ -2,4 +2,6 @@
 
 mod common;
 mod guarantee;
+mod literals;
+mod origin;
 mod planning;

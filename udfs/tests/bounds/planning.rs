@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
-use datafusion::arrow::datatypes::Float64Type;
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use datafusion::physical_plan::metrics::MetricValue;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::SessionContext;
 use tempfile::TempDir;
 use tolerant::file::WriterOptions;
 
-use super::common::{context, write};
+use super::common::{error, folder, number, write};
 
-const ROWS: usize = 4096;
+pub const ROWS: usize = 4096;
 
 /// `x` ascends from 0 to 1 and is packed with an absolute bound; `y` is exact.
-fn file(directory: &TempDir, name: &str, bound: &str) {
+pub fn file(directory: &TempDir, name: &str, bound: &str) {
     let x = Float64Array::from_iter_values((0..ROWS).map(|i| i as f64 / (ROWS - 1) as f64));
     let y = Int64Array::from_iter_values(0..ROWS as i64);
     let columns: [(&str, ArrayRef); 2] = [("x", Arc::new(x)), ("y", Arc::new(y))];
@@ -24,35 +22,11 @@ fn file(directory: &TempDir, name: &str, bound: &str) {
     write(directory, name, &batch, options);
 }
 
-async fn table(directory: &TempDir) -> SessionContext {
-    let ctx = context();
-    let path = directory.path().display();
-    let create = format!("CREATE EXTERNAL TABLE t STORED AS TOLERANT LOCATION '{path}/'");
-    ctx.sql(&create).await.unwrap();
-    ctx
-}
-
-async fn number(ctx: &SessionContext, query: &str) -> f64 {
-    let batches = ctx.sql(query).await.unwrap().collect().await.unwrap();
-    batches[0].column(0).as_primitive::<Float64Type>().value(0)
-}
-
-async fn error(ctx: &SessionContext, query: &str) -> String {
-    let plan = match ctx.sql(query).await {
-        Ok(plan) => plan,
-        Err(error) => return error.to_string(),
-    };
-    match plan.collect().await {
-        Ok(_) => panic!("{query} has an answer"),
-        Err(error) => error.to_string(),
-    }
-}
-
 #[tokio::test]
 async fn bounds_go_through_projections() {
     let directory = tempfile::tempdir().unwrap();
     file(&directory, "a.parquet", "abs:0.01");
-    let ctx = table(&directory).await;
+    let ctx = folder(&directory).await;
     for query in [
         "SELECT error_bound(x) FROM t LIMIT 1",
         "SELECT error_bound(z) FROM (SELECT x AS z, y FROM t WHERE y > 3 ORDER BY y LIMIT 9) LIMIT 1",
@@ -76,7 +50,7 @@ async fn of_several_files_the_widest_bound_holds() {
     let directory = tempfile::tempdir().unwrap();
     file(&directory, "a.parquet", "abs:0.01");
     file(&directory, "b.parquet", "abs:0.25");
-    let ctx = table(&directory).await;
+    let ctx = folder(&directory).await;
     assert_eq!(
         number(&ctx, "SELECT error_bound(x) FROM t LIMIT 1").await,
         0.25
@@ -96,7 +70,7 @@ async fn of_several_files_the_widest_bound_holds() {
 async fn intervals_are_no_wider_than_the_bound_makes_them() {
     let directory = tempfile::tempdir().unwrap();
     file(&directory, "a.parquet", "abs:0.01");
-    let ctx = table(&directory).await;
+    let ctx = folder(&directory).await;
     for (aggregate, width) in [
         ("sum_interval(x)", 0.02 * ROWS as f64),
         ("avg_interval(x)", 0.02),
@@ -121,7 +95,7 @@ async fn intervals_are_no_wider_than_the_bound_makes_them() {
 async fn what_is_computed_has_no_bound() {
     let directory = tempfile::tempdir().unwrap();
     file(&directory, "a.parquet", "abs:0.01");
-    let ctx = table(&directory).await;
+    let ctx = folder(&directory).await;
     for query in [
         "SELECT error_bound(x * 2) FROM t",
         "SELECT lower_bound(CAST(x AS FLOAT)) FROM t",
@@ -142,7 +116,7 @@ async fn what_is_computed_has_no_bound() {
 async fn certainty_prunes_row_groups() {
     let directory = tempfile::tempdir().unwrap();
     file(&directory, "a.parquet", "abs:0.01");
-    let ctx = table(&directory).await;
+    let ctx = folder(&directory).await;
     for (query, rows) in [
         ("SELECT y FROM t WHERE certainly(x > 0.9)", 0.09),
         ("SELECT y FROM t WHERE possibly(x > 0.9)", 0.11),
