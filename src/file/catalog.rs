@@ -17,10 +17,10 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 
 use super::error::{FileError, Result};
-use super::footer::{self, MAGIC};
+use super::footer::{self, FOOTER_END, MAGIC};
 use super::index::{Index, IndexColumn};
 use super::layout::contradiction;
-use super::{seal, thrift};
+use super::{open, seal, thrift};
 
 /// The first format version whose index holds it.
 pub(super) const FIRST_VERSION: u8 = 5;
@@ -30,6 +30,9 @@ pub(super) type ChunkRange = (u64, u64);
 
 /// A chunk of another column than a flat packed one, and the statistics of its pages.
 pub(super) type OtherChunk<'a> = (&'a ColumnChunkMetaData, ColumnIndexMetaData);
+
+/// Parquet's metadata of other columns, if there are any, and the bytes of its column indexes.
+pub(super) type Others = (Option<ParquetMetaData>, u64);
 
 #[derive(Debug)]
 pub(super) struct Catalog {
@@ -41,6 +44,8 @@ pub(super) struct Catalog {
     pub(super) others: Option<ParquetMetaData>,
     /// For each row group the chunks of flat packed columns.
     pub(super) packed: Vec<Vec<ChunkRange>>,
+    /// Bytes of the column indexes between block index and footer; not known of a footer.
+    pub(super) page_indexes_len: u64,
 }
 
 impl Catalog {
@@ -69,6 +74,7 @@ impl Catalog {
             entries: entries_of(physical),
             others: others_of(physical, index)?,
             packed: packed.collect::<Result<_>>()?,
+            page_indexes_len: 0,
         })
     }
 
@@ -80,7 +86,7 @@ impl Catalog {
     pub(super) fn of_index(
         rows: Vec<usize>,
         entries: Vec<KeyValue>,
-        others: Option<ParquetMetaData>,
+        (others, page_indexes_len): Others,
         index: &Index,
         data_end: u64,
     ) -> Result<Self> {
@@ -102,6 +108,7 @@ impl Catalog {
             entries,
             others,
             packed,
+            page_indexes_len,
         })
     }
 
@@ -333,15 +340,31 @@ fn page_statistics(physical: &ParquetMetaData, leaves: &[usize]) -> Option<Parqu
 
 /// What [`others_of`] gave, from the bytes that parquet-rs wrote of it. Page indexes count from their
 /// start.
-pub(super) fn parse_others(bytes: &[u8]) -> Result<Option<ParquetMetaData>> {
+pub(super) fn parse_others(bytes: &[u8]) -> Result<Others> {
     if bytes.is_empty() {
-        return Ok(None);
+        return Ok((None, 0));
     }
-    thrift::check_footer(footer::footer_of(bytes))?;
-    let bytes = Bytes::copy_from_slice(bytes);
+    let len = bytes.len() as u64;
+    let footer = footer::footer_of(bytes);
+    let page_indexes_len = len.saturating_sub((footer.len() + FOOTER_END) as u64);
+    let metadata = parsed(&Bytes::copy_from_slice(bytes), footer, len)?;
+    Ok((with_columns(&metadata, |_| true)?, page_indexes_len))
+}
+
+/// What `tail`, the end of a file of `len` bytes, says with this footer, column indexes included.
+///
+/// # Errors
+/// [`FileError::Corrupt`] for what parquet-rs must not be given.
+pub(super) fn parsed(tail: &Bytes, footer: &[u8], len: u64) -> Result<ParquetMetaData> {
+    thrift::check_footer(footer)?;
+    let metadata = ParquetMetaDataReader::decode_metadata(footer)?;
+    let footer_start = len.saturating_sub((footer.len() + FOOTER_END) as u64);
+    if !open::has_sound_page_indexes(&metadata, len, tail, footer_start) {
+        return Err(FileError::corrupt("page indexes that make no sense"));
+    }
     let mut reader = ParquetMetaDataReader::new()
         .with_column_index_policy(PageIndexPolicy::Optional)
         .with_offset_index_policy(PageIndexPolicy::Skip);
-    reader.try_parse_sized(&bytes, bytes.len() as u64)?;
-    with_columns(&reader.finish()?, |_| true)
+    reader.try_parse_sized(tail, len)?;
+    Ok(reader.finish()?)
 }

@@ -20,6 +20,8 @@ use super::nested::index_codec::{self as nested_codec, Kind};
 use super::nested::{Leaf, MAX_BLOCK_LEVELS, all_leaves};
 use super::{index_compact, schema_codec};
 
+/// The least that a page takes: its header.
+const LEAST_PAGE: usize = 12;
 /// Columns that one refers to, at most.
 const MAX_REFERENCES: usize = 8;
 
@@ -214,7 +216,11 @@ pub(super) fn decode(input: &mut Input<'_>, shape: &Shape<'_>) -> Result<Index> 
             .filter(|leaf| leaf.element.is_none())
             .map(|_| 1),
     );
-    let mut ordinary = decode_ordinary(input, &leaves_of, blocks_of.len())?;
+    // What would take no bytes in any number of row groups; Parquet has no such columns.
+    if leaves_of.contains(&0) {
+        return Err(cut());
+    }
+    let mut ordinary = decode_ordinary(input, shape, &leaves_of)?;
     if shape.version >= 2 {
         let is_packed: Vec<bool> = kinds.iter().map(|kind| kind.element().is_some()).collect();
         decode_references(
@@ -340,14 +346,15 @@ fn decode_blocks(input: &mut Input<'_>, shape: &Shape<'_>, n: usize) -> Result<V
     if counts.into_iter().any(|count| *count > MAX_BLOCK_LEVELS) {
         return Err(cut());
     }
-    let lens = payload_lens.iter().chain(&overheads);
-    if lens.into_iter().any(|len| *len as u64 > shape.file_len) {
-        return Err(cut());
-    }
+    let page_lens = payload_lens.iter().zip(&overheads);
+    let page_lens: Vec<usize> = page_lens
+        .map(|(payload, rest)| payload.checked_add(*rest).ok_or_else(cut))
+        .collect::<Result<_>>()?;
+    check_pages(&page_lens, shape)?;
     (0..n)
         .map(|i| {
             Ok(Block {
-                page_len: payload_lens[i].checked_add(overheads[i]).ok_or_else(cut)?,
+                page_len: page_lens[i],
                 payload_len: payload_lens[i],
                 checksum: u32::try_from(checksums[i]).map_err(|_| cut())?,
                 kind: PayloadKind::from_number(tags[i] & 15).ok_or_else(cut)?,
@@ -364,17 +371,30 @@ fn decode_blocks(input: &mut Input<'_>, shape: &Shape<'_>, n: usize) -> Result<V
         .collect()
 }
 
+/// Whether the file has room for these pages: what is known of each takes many times a byte.
+fn check_pages(lens: &[usize], shape: &Shape<'_>) -> Result<()> {
+    let all = lens.iter().try_fold(0usize, |sum, len| {
+        sum.checked_add(*len).filter(|_| *len >= LEAST_PAGE)
+    });
+    match all {
+        Some(all) if all as u64 <= shape.file_len => Ok(()),
+        _ => Err(cut()),
+    }
+}
+
 fn decode_ordinary(
     input: &mut Input<'_>,
+    shape: &Shape<'_>,
     leaves_of: &[usize],
-    row_groups: usize,
 ) -> Result<Vec<OrdinaryColumn>> {
+    let row_groups = shape.row_groups.len();
     let chunks = sum(leaves_of)?.checked_mul(row_groups).ok_or_else(cut)?;
     let counts = input.varints(chunks)?;
     let n = sum(&counts)?;
     let lens = input.varints(n)?;
     let rows = input.varints(n)?;
     let checksums = input.words(n)?;
+    check_pages(&lens, shape)?;
     // What their sums are checked against fits 32 bits as well.
     if lens
         .iter()

@@ -57,6 +57,8 @@ mod tests_exact;
 #[cfg(test)]
 mod tests_forged;
 #[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
 mod tests_references;
 #[cfg(test)]
 mod tests_thrift;

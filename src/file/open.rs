@@ -61,8 +61,8 @@ pub(super) struct Opening {
     tail: Bytes,
     /// What is to be read.
     range: Range<u64>,
-    /// Set if the range is what `tail` lacks of the block index.
-    seal: Option<Seal>,
+    /// Set if the range is what `tail` lacks of the block index: the seal, and where the footer starts.
+    seal: Option<(Seal, u64)>,
 }
 
 impl Opening {
@@ -91,10 +91,11 @@ impl Opening {
             return Err(FileError::corrupt("the file is shorter than it was"));
         }
         let len = self.len;
-        if let Some(seal) = self.seal {
+        if let Some((seal, footer_start)) = self.seal {
             let behind = (seal.index_len as usize).saturating_sub(read.len());
             let index = joined(&read, &self.tail.slice(..behind));
-            return unpanicked(|| by_index(&index, seal, len)).map(Some);
+            let opened = unpanicked(|| by_index(&index, seal, len, Some(footer_start)));
+            return opened.map(Some);
         }
         self.tail = joined(&read, &self.tail);
         let tail_start = self.range.start;
@@ -102,7 +103,9 @@ impl Opening {
             Step::Done(opened) => return Ok(Some(opened)),
             Step::ReadFrom(start) if start < tail_start => self.range = start..tail_start,
             Step::ReadFrom(_) => return Err(FileError::corrupt("the footer does not end")),
-            Step::ReadIndex(range, seal) => (self.range, self.seal) = (range, Some(seal)),
+            Step::ReadIndex(range, seal, footer_start) => {
+                (self.range, self.seal) = (range, Some((seal, footer_start)));
+            }
         }
         Ok(None)
     }
@@ -113,8 +116,9 @@ enum Step {
     Done(Opened),
     /// All from here to the end of the file is needed.
     ReadFrom(u64),
-    /// These bytes are needed, and no others: what is not at hand of the block index.
-    ReadIndex(Range<u64>, Seal),
+    /// These bytes are needed, and no others: what is not at hand of the block index. The footer starts
+    /// at the last of these numbers.
+    ReadIndex(Range<u64>, Seal, u64),
 }
 
 /// What is read of a file's end in several pieces.
@@ -196,16 +200,32 @@ fn index_step(len: u64, tail: &Bytes, footer_start: u64, seal: Seal) -> Result<S
     let end = index_end(seal, footer_start)?;
     let Some(start) = seal.index_offset.checked_sub(tail_start) else {
         let missing = seal.index_offset..end.min(tail_start);
-        return Ok(Step::ReadIndex(missing, seal));
+        return Ok(Step::ReadIndex(missing, seal, footer_start));
     };
     let index = &tail[start as usize..(end - tail_start) as usize];
-    by_index(index, seal, len).map(Step::Done)
+    by_index(index, seal, len, Some(footer_start)).map(Step::Done)
 }
 
 /// A packed file of `len` bytes by its index. Writers call it too, so that what they finish can be
-/// opened.
-pub(super) fn by_index(index: &[u8], seal: Seal, len: u64) -> Result<Opened> {
+/// opened, when there is no footer yet.
+///
+/// # Errors
+/// [`FileError::Corrupt`] also where something else stands between index and footer than the index
+/// tells of: rows that another program appended, or another file.
+pub(super) fn by_index(
+    index: &[u8],
+    seal: Seal,
+    len: u64,
+    footer_start: Option<u64>,
+) -> Result<Opened> {
     let (index, catalog) = catalog_codec::decode(index, seal, len)?;
+    let end = seal.index_offset.saturating_add(seal.index_len);
+    let end = end.saturating_add(catalog.page_indexes_len);
+    if footer_start.is_some_and(|start| start != end) {
+        return Err(FileError::corrupt(
+            "the footer is not where the block index leads: another program has written to the file",
+        ));
+    }
     let layout = Layout::new(&catalog, index, len, seal.index_offset)?;
     Ok(Opened::Packed(Arc::new(layout)))
 }
@@ -225,13 +245,7 @@ fn sealed_step(
     }
     let sealed = tail.slice((seal.index_offset - tail_start) as usize..);
     seal::verify(&sealed, seal)?;
-    thrift::check_footer(footer)?;
-
-    let mut reader = ParquetMetaDataReader::new()
-        .with_column_index_policy(PageIndexPolicy::Optional)
-        .with_offset_index_policy(PageIndexPolicy::Skip);
-    reader.try_parse_sized(&sealed, len)?;
-    let metadata = reader.finish()?;
+    let metadata = catalog::parsed(&sealed, footer, len)?;
     let index = &sealed[..(index_end - seal.index_offset) as usize];
     let layout = layout(&metadata, index, len, seal)?;
     Ok(Step::Done(Opened::Packed(Arc::new(layout))))
@@ -276,7 +290,7 @@ fn ordinary(len: u64, tail: &Bytes, footer: &[u8], footer_start: u64) -> Result<
 
 /// Whether the page indexes may be read, as far as they lie in `tail`: the others are asked for before. Not where
 /// chunks share them, which makes one a thousand, or where they lie in the footer.
-fn has_sound_page_indexes(
+pub(super) fn has_sound_page_indexes(
     metadata: &ParquetMetaData,
     len: u64,
     tail: &[u8],

@@ -406,7 +406,7 @@ proptest! {
         let raw = [raw, noise].concat();
         for bytes in [closed(&raw), raw] {
             let seal = Seal { index_offset: 4, index_len: bytes.len() as u64, ..Seal::BLANK };
-            let _ = open::by_index(&bytes, seal, 10_000).map(layout_of);
+            let _ = open::by_index(&bytes, seal, 10_000, None).map(layout_of);
         }
     }
 
@@ -432,7 +432,7 @@ proptest! {
             raw.truncate(cut.index(raw.len()));
         }
         let len = bytes.len() as u64;
-        let opened = open::unpanicked(|| open::by_index(&closed(&raw), seal_of(&bytes), len));
+        let opened = open::unpanicked(|| open::by_index(&closed(&raw), seal_of(&bytes), len, None));
         let _ = opened.map(layout_of);
     }
 }

@@ -284,7 +284,7 @@ fn columns_that_refer_to_many_are_refused() {
             column.references = vec![vec![4; references]];
         }
         let bytes = catalog_codec::encode(&physical, &index).unwrap();
-        open::by_index(&bytes, seal, len).map(|_| ())
+        open::by_index(&bytes, seal, len, None).map(|_| ())
     };
     assert!(layout(8).is_ok());
     let error = layout(9).unwrap_err();

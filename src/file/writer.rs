@@ -226,7 +226,7 @@ impl<W: Write + Send> Writer<W> {
         };
         let footer_offset = seal.index_offset + seal.index_len;
         // What cannot be opened must not be finished: a schema beyond what readers take, say.
-        open::by_index(&tail, seal, footer_offset)
+        open::by_index(&tail, seal, footer_offset, None)
             .map_err(|error| error.at("this table cannot be packed"))?;
         let leaves = metadata.file_metadata().schema_descr().num_columns();
         let written = footer::serialize(metadata, footer_offset)?;
