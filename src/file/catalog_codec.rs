@@ -22,9 +22,16 @@ const SCHEMA_LIMIT: u64 = 64 << 20;
 pub(super) fn encode(physical: &ParquetMetaData, index: &Index) -> Result<Vec<u8>> {
     let mut bytes = zstd::bulk::compress(&raw(physical, index)?, ZSTD_LEVEL)
         .map_err(FileError::io("compressing the block index"))?;
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = checksum(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     Ok(bytes)
+}
+
+/// The index's own checksum: a CRC that is masked as LevelDB masks its. Bytes with their plain CRC
+/// behind them would leave the seal, a CRC over both, the same whatever they are.
+pub(super) fn checksum(compressed: &[u8]) -> u32 {
+    let crc = crc32c::crc32c(compressed);
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// The same before it is compressed.
@@ -49,7 +56,7 @@ pub(super) fn raw(physical: &ParquetMetaData, index: &Index) -> Result<Vec<u8>> 
 pub(super) fn decode(bytes: &[u8], seal: Seal, len: u64) -> Result<(Index, Catalog)> {
     let damaged = || FileError::corrupt("checksum of the block index does not match");
     let (compressed, checksum) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
-    if crc32c::crc32c(compressed) != u32::from_le_bytes(*checksum) {
+    if self::checksum(compressed) != u32::from_le_bytes(*checksum) {
         return Err(damaged());
     }
     let raw = decompressed(compressed, len)?;

@@ -129,7 +129,7 @@ fn layout_of(opened: Opened) -> Arc<Layout> {
 /// An index of these bytes, with a checksum that fits.
 fn closed(raw: &[u8]) -> Vec<u8> {
     let mut bytes = zstd::bulk::compress(raw, 1).unwrap();
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = catalog_codec::checksum(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes
 }

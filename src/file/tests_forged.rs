@@ -49,7 +49,7 @@ fn parts(nested: bool) -> Parts {
 /// of what lies behind it are wrong.
 fn closed(index: &[u8], len: usize) -> Vec<u8> {
     let mut out = fitted(index, len - 4);
-    let checksum = crc32c::crc32c(&out);
+    let checksum = catalog_codec::checksum(&out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
 }

@@ -28,7 +28,7 @@ fn refused(begin: impl FnOnce(&mut Arrays)) -> String {
     let mut out = Arrays::default();
     begin(&mut out);
     let mut bytes = zstd::bulk::compress(&out.into_bytes(), 1).unwrap();
-    let checksum = crc32c::crc32c(&bytes);
+    let checksum = catalog_codec::checksum(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     let seal = Seal {
         index_offset: 4,
@@ -170,4 +170,24 @@ fn rows_that_another_program_appended() {
         .finish()
         .unwrap();
     refused_file(out);
+}
+
+/// A file's data and index with the footer of another would have a seal that matches, if the index's
+/// own checksum were a plain CRC.
+#[test]
+fn the_seal_depends_on_the_index() {
+    let seal_of = |fill: u8| {
+        let mut index = vec![fill; 100];
+        let checksum = catalog_codec::checksum(&index);
+        index.extend_from_slice(&checksum.to_le_bytes());
+        let seal = Seal {
+            index_offset: 4,
+            index_len: 104,
+            ..Seal::BLANK
+        };
+        let mut tail = [index.as_slice(), Seal::BLANK.blank().as_bytes()].concat();
+        seal::close(&mut tail, seal).unwrap();
+        tail[104..].to_vec()
+    };
+    assert_ne!(seal_of(1), seal_of(2));
 }
