@@ -28,7 +28,6 @@ pub fn run(mut args: args::Compress) -> Result<u8> {
     }
     let into_folder = outputs::is_folder(&args.output);
     let options = options(args);
-    say_what_to_know(&options.inputs)?;
     let bar = bar("compressing");
     let progress = |progress| {
         show(&bar, progress);
@@ -38,6 +37,7 @@ pub fn run(mut args: args::Compress) -> Result<u8> {
         let report = compress(&options, &progress);
         bar.finish_and_clear();
         let report = report?;
+        say_what_to_know(&options.inputs)?;
         return print(
             json,
             || output::print_json(&reports::compress_json(&report)),
@@ -53,6 +53,7 @@ pub fn run(mut args: args::Compress) -> Result<u8> {
     let report = compress_each(&options, &progress);
     bar.finish_and_clear();
     let report = report?;
+    say_what_to_know(&options.inputs)?;
     print(
         json,
         || output::print_json(&each_report::json(&report)),

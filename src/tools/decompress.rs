@@ -10,6 +10,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory,
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, LogicalType, Type, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
@@ -147,12 +148,22 @@ fn properties(reader: &ReaderBuilder) -> WriterProperties {
             _ => leaf.logical_type_ref() == Some(&LogicalType::Float16),
         };
         let mut chunks = metadata.row_groups().iter().map(|group| group.column(i));
-        if is_float && chunks.any(|chunk| chunk.statistics().is_none()) {
+        if is_float && chunks.any(may_hold_nan) {
             let none = EnabledStatistics::None;
             properties = properties.set_column_statistics_enabled(leaf.path().clone(), none);
         }
     }
     properties.build()
+}
+
+/// Whether a chunk of floats has values, and no word on which is the largest.
+fn may_hold_nan(chunk: &ColumnChunkMetaData) -> bool {
+    chunk.statistics().is_none_or(|statistics| {
+        let nulls = statistics.null_count_opt();
+        let all_null =
+            nulls.and_then(|nulls| i64::try_from(nulls).ok()) == Some(chunk.num_values());
+        statistics.max_bytes_opt().is_none() && !all_null
+    })
 }
 
 /// Some columns of a row group as Parquet's column chunks.

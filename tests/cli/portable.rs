@@ -105,14 +105,9 @@ fn query_and_compress_take_it_as_input() {
     ]);
     assert_eq!(rows, "n\n1000\n");
     for layout in ["packed", "portable"] {
-        folder.ok(&[
-            "compress",
-            "out.parquet",
-            "-o",
-            "again.parquet",
-            "--layout",
-            layout,
-        ]);
+        let again = ["compress", "out.parquet", "-o", "again.parquet"];
+        let args = [&again[..], &["--layout", layout]].concat();
+        folder.remarks(&args, "lossy copies already: out.parquet");
         let report = folder.json(&["verify", "out.parquet", "again.parquet", "--json"]);
         assert_eq!(report["violations"], 0, "{layout}");
     }

@@ -101,6 +101,14 @@ impl Folder {
         run.stdout
     }
 
+    /// Runs the binary; it must succeed, with one remark on standard error that contains `part`.
+    pub fn remarks<S: AsRef<OsStr>>(&self, args: &[S], part: &str) {
+        let run = self.run(args);
+        assert_eq!((run.code, run.stderr.lines().count()), (0, 1), "{run:?}");
+        let note = run.stderr.strip_prefix("note: ");
+        assert!(note.is_some_and(|note| note.contains(part)), "{run:?}");
+    }
+
     /// Runs the binary; it must succeed and print one JSON document on one line.
     pub fn json<S: AsRef<OsStr>>(&self, args: &[S]) -> Value {
         let stdout = self.ok(args);
