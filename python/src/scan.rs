@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchReader, StructArray};
 use arrow::datatypes::{Field, SchemaRef};
 use arrow::error::ArrowError;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::PyRecordBatch;
@@ -126,7 +126,7 @@ impl Ahead {
                 return Some(batch);
             }
             if thread::current().id() == self.home
-                && let Some(Err(interrupted)) = Python::try_attach(interrupted)
+                && let Some(Err(interrupted)) = Python::try_attach(|py| py.check_signals())
             {
                 return Some(Err(ArrowError::ExternalError(Box::new(interrupted))));
             }
@@ -156,16 +156,4 @@ impl RecordBatchReader for Ahead {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
-}
-
-/// What a signal handler raises. Whoever takes the stream makes an error of its own kind of it, so that
-/// Ctrl-C is told to the main thread once more, where it ends what it should.
-fn interrupted(py: Python<'_>) -> PyResult<()> {
-    let outcome = py.check_signals();
-    if let Err(error) = &outcome
-        && error.is_instance_of::<PyKeyboardInterrupt>(py)
-    {
-        py.import("_thread")?.call_method0("interrupt_main")?;
-    }
-    outcome
 }

@@ -67,12 +67,13 @@ impl NarrowGrid {
         bits < 1 << 20
     }
 
-    /// None where f32 does not hold a sixteenth of the step.
+    /// None where f32 does not hold a sixteenth of the step, or as a subnormal, which a process may
+    /// have told its CPU to take for zero.
     pub(super) fn of(grid: Grid) -> Option<Self> {
         let part = grid.step / f64::from(PHASES);
         let narrow = part as f32;
         let exact = f64::from(narrow) == part && part * f64::from(PHASES) == grid.step;
-        (exact && narrow.is_finite()).then_some(Self {
+        (exact && narrow.is_normal()).then_some(Self {
             part: narrow,
             phase: grid.phase.into(),
         })
@@ -195,7 +196,7 @@ mod tests {
         for step in [1.0, 0.1, 3e-30, 1e30].map(truncate) {
             assert!(NarrowGrid::of(Grid { step, phase: 15 }).is_some());
         }
-        for step in [1e-300, 1e300, f64::INFINITY, f64::NAN] {
+        for step in [1e-300, 2f64.powi(-123), 1e300, f64::INFINITY, f64::NAN] {
             assert!(NarrowGrid::of(Grid { step, phase: 0 }).is_none());
         }
         assert!(!NarrowGrid::has_room_for(&[0, 1 << 20]));
