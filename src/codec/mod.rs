@@ -99,5 +99,6 @@ pub use percentile::{Percentile, quantile_range};
 pub use quantize::Grid;
 pub use select::{Plan, Search, plan};
 pub use squares::{RmseTarget, Squares};
+#[cfg(feature = "file")]
 pub(crate) use unzstd::unzstd;
 pub use vector::{VectorForm, decode_vector, join_vector, plan_by_position, position_integers};

@@ -1,9 +1,12 @@
 //! Decompression by zstd, with contexts that are kept: making one asks the CPU what it is, which a
 //! virtual machine answers in the time of a small block.
 
-use std::io::{self, Read};
+use std::io;
+#[cfg(feature = "file")]
+use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(feature = "file")]
 use zstd::stream::read::Decoder;
 use zstd::zstd_safe::{DCtx, ResetDirective, get_error_name};
 
@@ -21,6 +24,7 @@ const LARGEST_IDLE: usize = 1 << 20;
 ///
 /// # Errors
 /// Of kind other for what is no zstd.
+#[cfg(feature = "file")]
 pub(crate) fn unzstd(bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     with_context(|context| {
         let mut out = Vec::new();
@@ -63,7 +67,7 @@ fn with_context<T>(work: impl FnOnce(&mut DCtx<'static>) -> io::Result<T>) -> io
     Ok(out)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "file"))]
 mod tests {
     use super::*;
 
