@@ -6,7 +6,6 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
-use url::Url;
 
 use crate::tools::error::{Result, ToolError};
 
@@ -62,7 +61,7 @@ enum Place {
 
 impl Place {
     fn of(url: &ListingTableUrl) -> Self {
-        let url: &Url = url.get_url();
+        let url = url.get_url();
         match url.scheme() {
             "file" => {
                 let path = url.to_file_path().ok();
