@@ -79,6 +79,20 @@ def test_ctrl_c_stops(name, tmp_path):
     assert not list(tmp_path.glob(".tolerant-*"))
 
 
+def interrupted(script, folder, seconds: int) -> str:
+    """What a script says that gets a SIGINT soon after its "go"; it has so many seconds to end."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + script], cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "go\n"
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    try:
+        return child.communicate(timeout=seconds)[0]
+    finally:
+        child.kill()
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are listed by Linux only")
 def test_what_was_interrupted_never_appears(tmp_path):
     script = """
@@ -95,16 +109,7 @@ while working():
     time.sleep(0.1)
 print(tolerant.inspect("out.parquet")["columns"][0]["bound"])
 """
-    child = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + script], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout.readline() == "go\n"
-    time.sleep(0.5)
-    child.send_signal(signal.SIGINT)
-    try:
-        said, _ = child.communicate(timeout=180)
-    finally:
-        child.kill()
+    said = interrupted(script, tmp_path, 180)
     assert said.splitlines() == ["stopped", "rel:0.001"]
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
@@ -119,15 +124,6 @@ try:
 except BaseException as error:
     print(type(error).__name__, error)
 """
-    child = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + script], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout.readline() == "go\n"
-    time.sleep(0.7)
-    child.send_signal(signal.SIGINT)
-    try:
-        said, _ = child.communicate(timeout=30)
-    finally:
-        child.kill()
+    said = interrupted(script, tmp_path, 30)
     # Arrow's streams have no KeyboardInterrupt; who takes one may word it otherwise.
     assert "KeyboardInterrupt" in said

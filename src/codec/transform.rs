@@ -52,7 +52,7 @@ impl Linear {
         integers: &mut [i32],
         each: impl Fn(&mut i32, i32) + Copy,
     ) {
-        /// Rows predicted at a time: few, so that their sums stay near.
+        /// Rows predicted at a time, in the first-level cache.
         const PIECE: usize = 1024;
         let mut befores = [0; MAX_TERMS];
         let mut sums = [0; PIECE];

@@ -362,9 +362,9 @@ pub(super) fn parsed(tail: &Bytes, footer: &[u8], len: u64) -> Result<ParquetMet
     if !open::has_sound_page_indexes(&metadata, len, tail, footer_start) {
         return Err(FileError::corrupt("page indexes that make no sense"));
     }
-    let mut reader = ParquetMetaDataReader::new()
+    let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
         .with_column_index_policy(PageIndexPolicy::Optional)
         .with_offset_index_policy(PageIndexPolicy::Skip);
-    reader.try_parse_sized(tail, len)?;
+    reader.read_page_indexes_sized(tail, len)?;
     Ok(reader.finish()?)
 }

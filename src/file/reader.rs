@@ -122,6 +122,16 @@ impl ReaderBuilder {
         &self.opened
     }
 
+    /// Whether the file is of the portable layout.
+    pub fn is_portable(&self) -> bool {
+        match &self.opened {
+            Opened::Packed(_) => false,
+            Opened::Ordinary(metadata) => {
+                portable::Promises::of(metadata, &self.schema).is_ok_and(|found| found.is_some())
+            }
+        }
+    }
+
     /// The file's bytes as they are stored.
     pub fn stored(&self) -> &Arc<dyn ReadAt> {
         match &self.source {

@@ -15,7 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
 
-use crate::file::{AtomicFile, FileError, Opened, Promises, ReaderBuilder};
+use crate::file::{AtomicFile, FileError, ReaderBuilder};
 
 use super::error::{Result, ToolError};
 use super::paths;
@@ -49,9 +49,7 @@ pub fn decompress(
     let failed = |error: FileError| ToolError::file(output, error);
     let failed_parquet = |error: ParquetError| failed(error.into());
 
-    if let Opened::Ordinary(metadata) = reader.opened()
-        && let Ok(Some(_)) = Promises::of(metadata, reader.schema())
-    {
+    if reader.is_portable() {
         return copy(&reader, input, output, start);
     }
     let schema = reader.schema();

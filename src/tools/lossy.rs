@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::file::{Opened, Promises, ReaderBuilder};
+use crate::file::{Opened, ReaderBuilder};
 
 use super::error::Result;
 use super::paths::{self, is_url};
@@ -28,8 +28,6 @@ fn is_lossy(file: &Path) -> bool {
             let leaves = index.packed_leaves().map(|(_, leaf)| &leaf.column);
             flat.chain(leaves).any(|column| !column.bound.is_exact())
         }
-        Opened::Ordinary(metadata) => {
-            Promises::of(metadata, reader.schema()).is_ok_and(|promises| promises.is_some())
-        }
+        Opened::Ordinary(_) => reader.is_portable(),
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 #[cfg(feature = "remote")]
 use crate::file::remote;
-use crate::file::{Opened, Promises, ReaderBuilder, create_folder, shown};
+use crate::file::{Opened, ReaderBuilder, create_folder, shown};
 
 use super::error::{Result, ToolError};
 use super::paths::{self, is_url};
@@ -206,12 +206,8 @@ pub(super) fn check_own(output: &Path) -> Result<()> {
     if is_url(output) || !output.exists() {
         return Ok(());
     }
-    let own = ReaderBuilder::open(output).is_ok_and(|reader| match reader.opened() {
-        Opened::Packed(_) => true,
-        Opened::Ordinary(metadata) => {
-            Promises::of(metadata, reader.schema()).is_ok_and(|promises| promises.is_some())
-        }
-    });
+    let own = ReaderBuilder::open(output)
+        .is_ok_and(|reader| matches!(reader.opened(), Opened::Packed(_)) || reader.is_portable());
     match own {
         true => Ok(()),
         false => Err(ToolError::invalid(format!(

@@ -44,6 +44,9 @@ fn copy_does_not_replace_what_it_reads() {
         "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION {only}; COPY t TO {only} STORED AS TOLERANT"
     );
     folder.fails(&["query", &external], &["also an input"]);
+    let explained =
+        format!("EXPLAIN ANALYZE COPY (SELECT * FROM {only}) TO {only} STORED AS TOLERANT");
+    folder.fails(&["query", &explained], &["also an input"]);
     // To where nothing is that is read.
     for to in ["data/new.parquet", "other.parquet", "new/"] {
         folder.ok(&[

@@ -1,84 +1,67 @@
 //! `COPY` must not replace a file that it reads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::datasource::source_as_provider;
+use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::dml::CopyTo;
 
+use crate::file::shown;
 use crate::tools::error::{Result, ToolError};
+use crate::tools::paths;
 
 use super::explain;
 
 /// An error where a `COPY` is to write to a file that it reads, or to one in a folder that it reads.
 pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
-    let LogicalPlan::Copy(copy) = plan else {
-        return Ok(());
-    };
-    // What cannot be written to is told of later.
-    let Ok(output) = ListingTableUrl::parse(&copy.output_url) else {
-        return Ok(());
-    };
-    if output.is_collection() {
-        // New files are added to what is there.
-        return Ok(());
+    let mut replaced = None;
+    // It may stand within another statement, such as EXPLAIN ANALYZE.
+    let visited = plan.apply(|node| {
+        if let LogicalPlan::Copy(copy) = node
+            && reads_output(copy)?
+        {
+            replaced = Some(shown(Path::new(&copy.output_url)));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.map_err(explain)?;
+    match replaced {
+        None => Ok(()),
+        Some(output) => Err(ToolError::invalid(format!(
+            "{output} is also an input; name another file to write"
+        ))),
     }
-    let output = Place::of(&output);
+}
+
+fn reads_output(copy: &CopyTo) -> DataFusionResult<bool> {
+    // What cannot be written to is told of later; to folders, new files are added.
+    let output = ListingTableUrl::parse(&copy.output_url).ok();
+    let output = output.filter(|output| !output.is_collection());
+    let Some(output) = output.as_ref().and_then(place) else {
+        return Ok(false);
+    };
     let mut is_read = false;
-    let visited = copy.input.apply_with_subqueries(|node| {
+    copy.input.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Ok(provider) = source_as_provider(&scan.source)
             && let Some(table) = provider.downcast_ref::<ListingTable>()
         {
-            is_read |= table
-                .table_paths()
-                .iter()
-                .any(|url| output.lies_in(&Place::of(url)));
+            let mut read = table.table_paths().iter().filter_map(place);
+            is_read |= read.any(|read| output.starts_with(read));
         }
-        Ok(match is_read {
-            true => TreeNodeRecursion::Stop,
-            false => TreeNodeRecursion::Continue,
-        })
-    });
-    visited.map_err(explain)?;
-    match is_read {
-        true => Err(ToolError::invalid(format!(
-            "{} is also an input; name another file to write",
-            copy.output_url
-        ))),
-        false => Ok(()),
-    }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(is_read)
 }
 
-/// Where files are: on this machine, links followed, or elsewhere.
-enum Place {
-    Local(PathBuf),
-    Remote(String),
-    /// Nothing is there yet.
-    Nowhere,
-}
-
-impl Place {
-    fn of(url: &ListingTableUrl) -> Self {
-        let url = url.get_url();
-        match url.scheme() {
-            "file" => {
-                let path = url.to_file_path().ok();
-                let path = path.and_then(|path| path.canonicalize().ok());
-                path.map_or(Self::Nowhere, Self::Local)
-            }
-            _ => Self::Remote(url.to_string()),
-        }
-    }
-
-    fn lies_in(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Local(this), Self::Local(other)) => this.starts_with(other),
-            (Self::Remote(this), Self::Remote(other)) => {
-                this == other || (other.ends_with('/') && this.starts_with(other.as_str()))
-            }
-            _ => false,
-        }
+/// What tells where files are: on this machine with links followed. None where nothing is there yet.
+fn place(url: &ListingTableUrl) -> Option<PathBuf> {
+    let url = url.get_url();
+    match url.scheme() {
+        "file" => url.to_file_path().ok()?.canonicalize().ok(),
+        _ => Some(paths::comparable(Path::new(url.as_str()))),
     }
 }
