@@ -27,6 +27,7 @@ use url::{Position, Url};
 
 use crate::serve::Token;
 
+use super::metrics;
 use super::settings;
 use super::tls::Authority;
 
@@ -250,17 +251,19 @@ impl WorkerChannel for NamedWorker {
         mut headers: HeaderMap,
         request: SetPlanRequest,
         messages: BoxStream<'static, CoordinatorToWorkerMsg>,
-        metrics: ExecutionPlanMetricsSet,
+        transport: ExecutionPlanMetricsSet,
         ctx: &Arc<TaskContext>,
     ) -> Result<BoxStream<'static, Result<WorkerToCoordinatorMsg>>> {
         self.access.sign(&mut headers)?;
         settings::put(ctx.session_config().options(), &mut headers)?;
+        let idle = metrics::of_nothing_done(&request)?;
         let answers = self
             .worker
-            .coordinator_channel(headers, request, messages, metrics, ctx)
+            .coordinator_channel(headers, request, messages, transport, ctx)
             .await;
         let answers = answers.map_err(self.named())?;
-        Ok(answers.map_err(self.named()).boxed())
+        let answers = answers.map_err(self.named()).boxed();
+        Ok(metrics::always(answers, idle))
     }
 
     async fn execute_task(

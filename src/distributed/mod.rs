@@ -4,8 +4,8 @@
 //!
 //! The engine cuts a plan into stages, splits scans over tasks and moves rows between workers.
 //! Here is what it cannot know: how scans of packed files travel (`codec`), how much work they are
-//! (`scans`), what of a session a worker must know (`settings`), who may ask (`channels`,
-//! `worker`), and who may listen in (`tls`).
+//! (`scans`), what of a session a worker must know (`settings`), what idle tasks did (`metrics`), who
+//! may ask (`channels`, `worker`), and who may listen in (`tls`).
 //!
 //! ```no_run
 //! # use tolerant::distributed::{Access, Cluster};
@@ -21,6 +21,7 @@ mod channels;
 mod codec;
 mod compress;
 mod coordinator;
+mod metrics;
 mod scans;
 mod settings;
 mod tls;
