@@ -129,12 +129,16 @@ impl Alphabet {
         let pairs = values.iter_mut().zip(symbols);
         match self {
             Self::Range { low, .. } => {
-                pairs.for_each(|(x, symbol)| *x = low.wrapping_add(i32::from(*symbol)));
+                for (x, symbol) in pairs {
+                    *x = low.wrapping_add(i32::from(*symbol));
+                }
             }
             Self::List(list) => {
                 let mut table = [0; MAX_SYMBOLS];
                 table[..list.len()].copy_from_slice(list);
-                pairs.for_each(|(x, symbol)| *x = table[usize::from(*symbol)]);
+                for (x, symbol) in pairs {
+                    *x = table[usize::from(*symbol)];
+                }
             }
             Self::Tokens { center } => {
                 for (x, symbol) in pairs {

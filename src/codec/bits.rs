@@ -62,11 +62,8 @@ impl Bit {
     #[inline(always)]
     fn update(&mut self, bit: bool, learning: Learning) {
         let zero = self.zero(learning);
-        let off = if bit {
-            zero
-        } else {
-            (1 << learning.probability_bits()) - zero
-        };
+        let one = (1 << learning.probability_bits()) - zero;
+        let off = one ^ ((one ^ zero) & u32::from(bit).wrapping_neg());
         let change = match learning {
             Learning::Steady => off >> RATE,
             Learning::Quick => {
@@ -76,7 +73,8 @@ impl Bit {
             }
         };
         // Less than what it is off: neither bit becomes impossible.
-        self.bias += if bit { -(change as i16) } else { change as i16 };
+        let sign = -i16::from(bit);
+        self.bias += (change as i16 ^ sign) - sign;
     }
 }
 
@@ -252,12 +250,10 @@ impl<'a> BitReader<'a> {
     fn bit_by(&mut self, model: &mut Bit, learning: Learning) -> bool {
         let split = (self.range >> learning.probability_bits()) * model.zero(learning);
         let bit = self.code >= split;
-        if bit {
-            self.code -= split;
-            self.range -= split;
-        } else {
-            self.range = split;
-        }
+        // Without a branch, which nobody could foresee.
+        let ones = u32::from(bit).wrapping_neg();
+        self.code -= split & ones;
+        self.range = split ^ ((split ^ (self.range - split)) & ones);
         model.update(bit, learning);
         self.normalize();
         bit

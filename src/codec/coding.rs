@@ -267,10 +267,9 @@ pub(super) fn read(
     let tag = cursor.byte()?;
     let transform = Transform::read(tag & 15, cursor, references.len(), n)?;
     let stretches = transform.stretches(n);
-    let zeros = || vec![0; n];
     let mut integers = match tag >> 4 {
         CODER_STREAM => {
-            let mut integers = zeros();
+            let mut integers = vec![0; n];
             stream::read_into(cursor, &mut integers)?;
             integers
         }
@@ -287,11 +286,7 @@ pub(super) fn read(
             };
             model::read(cursor, learning, by, n)?
         }
-        CODER_SPARSE => {
-            let mut integers = zeros();
-            sparse::read(cursor, &stretches, &mut integers)?;
-            integers
-        }
+        CODER_SPARSE => sparse::read(cursor, &stretches, n)?,
         CODER_FRAME => frame::read(cursor, n)?,
         coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
     };

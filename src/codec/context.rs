@@ -168,22 +168,21 @@ impl Context {
         let mut rows = vec![0u16; references[first.reference].len()];
         wide::run(
             #[inline(always)]
-            || self.fill(references, 0, 1, &mut rows),
+            || self.add(references, 0, 1, &mut rows),
         );
         rows
     }
 
-    /// Fills `rows` with the contexts of the rows from `start` on, as far as references tell,
-    /// `times` so much.
+    /// Adds the contexts of the rows from `start` on to `rows`, as far as references tell, `times` so
+    /// much.
     #[inline(always)]
-    pub(super) fn fill(
+    pub(super) fn add(
         &self,
         references: &[&[i32]],
         start: usize,
         mut times: u16,
         rows: &mut [u16],
     ) {
-        rows.fill(0);
         // The first part is the most significant.
         for buckets in self.buckets.iter().rev() {
             buckets.add(references[buckets.reference], start, times, rows);

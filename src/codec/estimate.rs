@@ -169,11 +169,12 @@ impl Cost {
         let size = symbols.size;
         let n = symbols.symbols.len();
         let times = context.by_previous(size) as u16;
+        self.rows.clear();
         self.rows.resize(n, 0);
-        let (rows, cells) = (&mut self.rows[..n], &mut self.cells);
+        let (rows, cells) = (&mut self.rows, &mut self.cells);
         wide::run(
             #[inline(always)]
-            || context.fill(references, 0, times, rows),
+            || context.add(references, 0, times, rows),
         );
         let mut before = 0u8;
         for (symbol, row) in symbols.symbols.iter().zip(rows) {

@@ -32,21 +32,32 @@ pub(super) fn invert(residuals: &mut [i32]) {
 /// The prediction of the integer at `i`, an odd multiple of `stride`, from even multiples.
 #[inline(always)]
 pub(super) fn prediction(integers: &[i32], i: usize, stride: usize) -> i32 {
-    let at = |i: usize| integers.get(i).map(|x| i64::from(*x));
-    let before = i64::from(integers[i - stride]);
-    let Some(after) = at(i + stride) else {
+    let at = |i: usize| integers.get(i).copied();
+    let earlier = i.checked_sub(3 * stride).and_then(at);
+    let (after, later) = (at(i + stride), at(i + 3 * stride));
+    between(earlier, integers[i - stride], after, later)
+}
+
+/// The prediction from two integers on each side, as far as there are such.
+#[inline(always)]
+pub(super) fn between(
+    earlier: Option<i32>,
+    before: i32,
+    after: Option<i32>,
+    later: Option<i32>,
+) -> i32 {
+    let before = i64::from(before);
+    match (
+        earlier.map(i64::from),
+        after.map(i64::from),
+        later.map(i64::from),
+    ) {
+        (Some(earlier), Some(after), Some(later)) => {
+            ((9 * (before + after) - earlier - later + 8) >> 4) as i32
+        }
+        (_, Some(after), _) => ((before + after + 1) >> 1) as i32,
         // The last one: on the line through the two before.
-        return match i.checked_sub(3 * stride).and_then(at) {
-            Some(earlier) => (before + ((before - earlier) >> 1)) as i32,
-            None => before as i32,
-        };
-    };
-    let outer = i
-        .checked_sub(3 * stride)
-        .and_then(at)
-        .zip(at(i + 3 * stride));
-    match outer {
-        Some((earlier, later)) => ((9 * (before + after) - earlier - later + 8) >> 4) as i32,
-        None => ((before + after + 1) >> 1) as i32,
+        (Some(earlier), None, _) => (before + ((before - earlier) >> 1)) as i32,
+        (None, None, _) => before as i32,
     }
 }

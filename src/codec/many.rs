@@ -16,15 +16,17 @@
 use super::CodecError;
 use super::payload::{self, Cursor};
 use super::rans::{Bases, DecodeTables, Encoder, Frequencies, LEAST_STATE, steps};
-use super::wide;
+use super::{tiles, wide};
+#[cfg(target_arch = "x86_64")]
+use super::{vectors, vectors512};
 
 pub(super) const LANES: usize = 32;
 /// Lanes that one vector holds.
 pub(super) const EIGHT: usize = 8;
 /// Rounds of the lanes to each that the tail may take: a single lane is slow.
-const TAIL_SHARE: usize = 32;
-/// Words that eight lanes look ahead to.
-const AHEAD: usize = EIGHT;
+const TAIL_SHARE: usize = 64;
+/// Words that the lanes of a vector look ahead to, at most.
+const AHEAD: usize = 16;
 /// Shifts all bits of a symbol away.
 pub(super) const NOTHING: u32 = 8;
 
@@ -268,7 +270,9 @@ impl<'t> Decoder<'t> {
     /// or is empty where there is but one.
     pub(super) fn interleaved(&mut self, rows: &[u16], symbols: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
-        if super::vectors::decode(&mut self.lanes, rows, symbols) {
+        if vectors512::decode(&mut self.lanes, rows, symbols)
+            || vectors::decode(&mut self.lanes, rows, symbols)
+        {
             return;
         }
         self.lanes.decode(rows, symbols);
@@ -276,24 +280,36 @@ impl<'t> Decoder<'t> {
 
     /// Decodes the rounds of all runs; `rows` may be empty where all rows have the same context.
     pub(super) fn in_runs(&mut self, rows: &[u16], symbols: &mut [u8]) {
-        /// Rounds that are sorted into runs at a time.
-        const TILE: usize = 32;
-        let (mut tile_rows, mut tile) = ([0u16; TILE * LANES], [0u8; TILE * LANES]);
+        /// Tiles that are decoded at a time.
+        const TILES: usize = 4;
+        let mut round_rows = [[[0u16; LANES]; tiles::ROUNDS]; TILES];
+        let mut round_symbols = [[[0u8; LANES]; tiles::ROUNDS]; TILES];
         let (rounds, run) = (self.in_rounds() / LANES, self.places.rounds);
-        for start in (0..rounds).step_by(TILE) {
-            let count = TILE.min(rounds - start);
-            for (lane, rows) in rows.chunks(run).take(LANES).enumerate() {
-                let (tile_rows, _) = tile_rows.as_chunks_mut::<LANES>();
-                for (to, row) in tile_rows.iter_mut().zip(&rows[start..][..count]) {
-                    to[lane] = *row;
+        let whole = rounds / tiles::ROUNDS;
+        for first in (0..whole).step_by(TILES) {
+            let count = TILES.min(whole - first);
+            let starts = (first * tiles::ROUNDS..).step_by(tiles::ROUNDS);
+            let (tile_rows, tile_symbols) = (&mut round_rows[..count], &mut round_symbols[..count]);
+            if !rows.is_empty() {
+                for (tile, start) in tile_rows.iter_mut().zip(starts.clone()) {
+                    tiles::to_rounds(rows, run, start, tile);
                 }
             }
-            self.interleaved(&tile_rows[..count * LANES], &mut tile[..count * LANES]);
-            for lane in 0..LANES {
-                let symbols = &mut symbols[lane * run + start..][..count];
-                for (symbol, from) in symbols.iter_mut().zip(tile.as_chunks::<LANES>().0) {
-                    *symbol = from[lane];
-                }
+            self.interleaved(
+                tile_rows.as_flattened().as_flattened(),
+                tile_symbols.as_flattened_mut().as_flattened_mut(),
+            );
+            for (tile, start) in tile_symbols.iter().zip(starts) {
+                tiles::to_runs(tile, run, start, symbols);
+            }
+        }
+        for round in whole * tiles::ROUNDS..rounds {
+            let of_lane = |lane: usize| rows.get(lane * run + round).copied().unwrap_or(0);
+            let round_rows: [u16; LANES] = std::array::from_fn(of_lane);
+            let mut of_lanes = [0; LANES];
+            self.interleaved(&round_rows, &mut of_lanes);
+            for (lane, symbol) in of_lanes.into_iter().enumerate() {
+                symbols[lane * run + round] = symbol;
             }
         }
     }
@@ -441,18 +457,30 @@ mod tests {
                 bases: &bases,
                 shift,
             };
-            let (mut alone, mut together) = (lanes(), lanes());
-            let (mut one, mut other) = (vec![0; rounds * LANES], vec![0; rounds * LANES]);
-            alone.decode(&rows, &mut one);
-            #[cfg(target_arch = "x86_64")]
-            if !super::super::vectors::decode(&mut together, &rows, &mut other) {
-                return Ok(());
+            type Decode<'a> = &'a dyn Fn(&mut Lanes<'_>, &mut [u8]) -> bool;
+            let decoded = |decode: Decode<'_>| {
+                let (mut lanes, mut symbols) = (lanes(), vec![0; rounds * LANES]);
+                decode(&mut lanes, &mut symbols).then_some((symbols, lanes.states, lanes.taken))
+            };
+            let alone = decoded(&|lanes, symbols| {
+                lanes.decode(&rows, symbols);
+                true
+            });
+            let others: [Decode<'_>; _] = [
+                #[cfg(target_arch = "x86_64")]
+                &|lanes, symbols| vectors::decode(lanes, &rows, symbols),
+                #[cfg(target_arch = "x86_64")]
+                &|lanes, symbols| vectors512::decode(lanes, &rows, symbols),
+            ];
+            for other in others {
+                let Some(other) = decoded(other) else { continue };
+                let alone = alone.as_ref().unwrap();
+                let wanting = alone.2 + AHEAD > words.len();
+                prop_assert_eq!(wanting, other.2 + AHEAD > words.len());
+                if !wanting {
+                    prop_assert_eq!(alone, &other);
+                }
             }
-            #[cfg(not(target_arch = "x86_64"))]
-            together.decode(&rows, &mut other);
-            prop_assert_eq!(alone.taken, together.taken);
-            prop_assert_eq!(one, other);
-            prop_assert_eq!(alone.states, together.states);
         }
 
         #[test]

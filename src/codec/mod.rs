@@ -66,6 +66,7 @@ mod squares;
 mod stream;
 mod strides;
 mod strides_fit;
+mod sums;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -76,12 +77,15 @@ mod tests_follow;
 mod tests_hostile;
 #[cfg(test)]
 mod tests_vector;
+mod tiles;
 mod transform;
 mod unpack;
 mod unzstd;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod vectors;
+#[cfg(target_arch = "x86_64")]
+mod vectors512;
 mod wide;
 
 pub use bound::{ErrorBound, ValueRange, absolute_bound};

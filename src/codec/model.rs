@@ -27,6 +27,8 @@ const LEAST_LOG: u32 = 9;
 /// Lanes may cost one part in so many of the symbols' bytes; in `fast` more.
 const LANES_SHARE: f32 = 40.0;
 const FAST_LANES_SHARE: f32 = 16.0;
+/// Symbols to each byte that many lanes may cost in any case: little of what the values are.
+const LANES_SYMBOLS: usize = 1024;
 /// Symbols that are worth many runs, at least.
 const MANY_RUNS: usize = 8192;
 
@@ -264,7 +266,8 @@ impl Model<'_> {
     fn is_worth_many(&self, share: f32) -> bool {
         let (n, bytes) = (self.symbols.len(), self.bits() / 8.0);
         let usual = (rans::lanes(n) - 1) * rans::LANE_BYTES;
-        n >= many::LANES && many::cost(bytes) <= bytes / share + usual as f32
+        let most = (bytes / share).max((n / LANES_SYMBOLS) as f32);
+        n >= many::LANES && many::cost(bytes) <= most + usual as f32
     }
 
     fn quantized_to(&self, log: u32, precision: Precision) -> Quantized {

@@ -91,8 +91,8 @@ proptest! {
         let references = &[&integers[..], &integers[..]];
         let context = context(references, difference, None);
         let start = start.index(integers.len());
-        let mut plain = vec![7u16; integers.len() - start];
-        context.fill(references, start, 3, &mut plain);
+        let mut plain = vec![0u16; integers.len() - start];
+        context.add(references, start, 3, &mut plain);
         let all: Vec<u16> = context.rows(references).iter().map(|row| row * 3).collect();
         prop_assert_eq!(&all[start..], &plain[..]);
     }

@@ -97,17 +97,17 @@ fn most_frequent(residuals: &[i32]) -> Option<i32> {
     (others * LEAST_RUN <= residuals.len()).then_some(*center)
 }
 
-/// Reads what [`coded`] made of the residuals.
+/// Reads what [`coded`] made of `n` residuals.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
     stretches: &[i32],
-    residuals: &mut [i32],
-) -> Result<(), CodecError> {
+    n: usize,
+) -> Result<Vec<i32>, CodecError> {
     let mut bits = BitReader::open(cursor, Learning::Quick)?;
     let mut models = Models::of(stretches);
     let center = bits.signed(&mut models[0].distance);
     let width = bits.raw(5);
-    residuals.fill(center);
+    let mut residuals = vec![center; n];
     let mut next = 0;
     while next < residuals.len() {
         let high = u64::from(bits.number(&mut models[stretch(stretches, next)].run));
@@ -122,5 +122,6 @@ pub(super) fn read(
             next += 1;
         }
     }
-    bits.finish()
+    bits.finish()?;
+    Ok(residuals)
 }

@@ -14,8 +14,8 @@
 
 use super::CodecError;
 use super::bits::{BitReader, BitWriter, Learning, Number};
-use super::interpolation;
 use super::payload::{self, Cursor};
+use super::{interpolation, wide};
 
 /// Bits of a weight behind the point.
 pub(super) const WEIGHT_BITS: u32 = 12;
@@ -70,48 +70,76 @@ impl Step {
         weighted(integers, i, stride, &self.weights)
     }
 
-    /// Residuals to integers, at the odd multiples of `stride`; returns how many.
-    fn invert(&self, residuals: &[i32], stride: usize, integers: &mut [i32]) -> usize {
+    /// The integers at odd multiples of a stride, of their residuals; `known` are those at even
+    /// multiples, side by side.
+    #[inline(always)]
+    fn invert(&self, residuals: &[i32], known: &[i32], integers: &mut [i32]) {
+        let reach = self.weights.len().max(1);
+        let last = known.len().saturating_sub(reach + 1).min(residuals.len());
+        let first = reach.min(last);
+        let at = |i: usize| known.get(i).copied();
+        for i in (0..first).chain(last..residuals.len()) {
+            let earlier = i.checked_sub(1).and_then(at);
+            let prediction = interpolation::between(earlier, known[i], at(i + 1), at(i + 2));
+            integers[i] = prediction.wrapping_add(residuals[i].wrapping_shl(self.shift));
+        }
+        if first == last {
+            return;
+        }
+        let (residuals, integers) = (&residuals[first..last], &mut integers[first..last]);
+        let known = &known[first - reach..last + reach + 1];
         match self.weights[..] {
-            [] => self.invert_by(residuals, stride, integers, |_, _, _| 0),
-            [a] => self.invert_by(residuals, stride, integers, |integers, i, stride| {
-                weighted(integers, i, stride, &[a])
+            [] => self.inner(residuals, known, integers, |[nearest, next]| {
+                (9 * nearest - next + 8) >> 4
             }),
-            [a, b] => self.invert_by(residuals, stride, integers, |integers, i, stride| {
-                weighted(integers, i, stride, &[a, b])
-            }),
-            [a, b, c] => self.invert_by(residuals, stride, integers, |integers, i, stride| {
-                weighted(integers, i, stride, &[a, b, c])
-            }),
-            _ => self.invert_by(residuals, stride, integers, |integers, i, stride| {
-                weighted(integers, i, stride, &self.weights)
-            }),
+            [a] => self.inner::<2>(residuals, known, integers, |sums| weigh(sums, [a])),
+            [a, b] => self.inner::<3>(residuals, known, integers, |sums| weigh(sums, [a, b])),
+            [a, b, c] => {
+                self.inner::<4>(residuals, known, integers, |sums| weigh(sums, [a, b, c]));
+            }
+            [a, b, c, d, ..] => {
+                self.inner::<5>(residuals, known, integers, |sums| weigh(sums, [a, b, c, d]));
+            }
         }
     }
 
-    /// As [`invert`](Self::invert), with `weighted` as the prediction where all neighbours are.
+    /// Where all neighbours are: `prediction` is given the sums of so many pairs, the nearest first.
     #[inline(always)]
-    fn invert_by(
+    fn inner<const PAIRS: usize>(
         &self,
         residuals: &[i32],
-        stride: usize,
+        known: &[i32],
         integers: &mut [i32],
-        weighted: impl Fn(&[i32], usize, usize) -> i32,
-    ) -> usize {
-        let reach = (2 * self.weights.len() + 1) * stride;
-        let mut count = 0;
-        for (i, residual) in (stride..integers.len()).step_by(2 * stride).zip(residuals) {
-            let inside = i >= reach && i + reach < integers.len();
-            let prediction = if inside && !self.weights.is_empty() {
-                weighted(integers, i, stride)
-            } else {
-                interpolation::prediction(integers, i, stride)
-            };
-            integers[i] = prediction.wrapping_add(residual.wrapping_shl(self.shift));
-            count += 1;
+        prediction: impl Fn([i64; PAIRS]) -> i64,
+    ) {
+        // Slices of one length, so that the loop vectorizes.
+        let count = integers.len();
+        let residuals = &residuals[..count];
+        let left: [&[i32]; PAIRS] = std::array::from_fn(|pair| &known[PAIRS - 1 - pair..][..count]);
+        let right: [&[i32]; PAIRS] = std::array::from_fn(|pair| &known[PAIRS + pair..][..count]);
+        for i in 0..count {
+            let mut sums = [0; PAIRS];
+            for pair in 0..PAIRS {
+                sums[pair] = i64::from(left[pair][i]) + i64::from(right[pair][i]);
+            }
+            let prediction = prediction(sums) as i32;
+            integers[i] = prediction.wrapping_add(residuals[i].wrapping_shl(self.shift));
         }
-        count
     }
+}
+
+/// The weighted prediction, of the sums of pairs.
+#[inline(always)]
+fn weigh<const PAIRS: usize, const WEIGHTS: usize>(
+    sums: [i64; PAIRS],
+    weights: [i32; WEIGHTS],
+) -> i64 {
+    let nearest = sums[0];
+    let mut sum = (nearest << (WEIGHT_BITS - 1)) + (1 << (WEIGHT_BITS - 1));
+    for (pair, weight) in sums[1..].iter().zip(weights) {
+        sum += i64::from(weight) * (pair - nearest);
+    }
+    sum >> WEIGHT_BITS
 }
 
 /// The weighted prediction, where all neighbours are there.
@@ -126,6 +154,18 @@ fn weighted(integers: &[i32], i: usize, stride: usize, weights: &[i32]) -> i32 {
         sum += i64::from(*weight) * (pair(2 * k + 3) - nearest);
     }
     (sum >> WEIGHT_BITS) as i32
+}
+
+/// Even and odd places in turn; there may be one even place more.
+#[inline(always)]
+fn riffle(even: &[i32], odd: &[i32], all: &mut [i32]) {
+    let (pairs, rest) = all.as_chunks_mut::<2>();
+    for ((pair, even), odd) in pairs.iter_mut().zip(even).zip(odd) {
+        *pair = [*even, *odd];
+    }
+    if let ([rest], Some(last)) = (rest, even.last()) {
+        *rest = *last;
+    }
 }
 
 impl Strides {
@@ -144,16 +184,36 @@ impl Strides {
 
     /// The integers of `residuals`, in place.
     pub(super) fn invert(&self, residuals: &mut [i32]) {
-        let integers = residuals;
+        let (n, integers) = (residuals.len(), residuals);
         let residuals = integers.to_vec();
         let Some((first, mut residuals)) = residuals.split_first() else {
             return;
         };
-        integers[0] = first.wrapping_add(self.first);
-        for (step, stride) in self.steps.iter().zip(strides(integers.len())) {
-            let count = step.invert(residuals, stride, integers);
-            residuals = &residuals[count..];
-        }
+        let (mut spare, mut between) = (vec![0; n], vec![0; n / 2]);
+        // Integers known so far lie side by side, in either; the last stride ends where all shall be.
+        let (mut known, mut next) = match self.steps.len() % 2 {
+            0 => (integers, &mut spare[..]),
+            _ => (&mut spare[..], integers),
+        };
+        known[0] = first.wrapping_add(self.first);
+        wide::run(
+            #[inline(always)]
+            || {
+                for (step, stride) in self.steps.iter().zip(strides(n)) {
+                    let (before, count) =
+                        (n.div_ceil(2 * stride), (n - stride).div_ceil(2 * stride));
+                    let (of_step, rest) = residuals.split_at(count);
+                    residuals = rest;
+                    step.invert(of_step, &known[..before], &mut between[..count]);
+                    riffle(
+                        &known[..before],
+                        &between[..count],
+                        &mut next[..before + count],
+                    );
+                    std::mem::swap(&mut known, &mut next);
+                }
+            },
+        );
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {

@@ -163,8 +163,7 @@ proptest! {
         let stretches = if in_stretches { strides::numbers(n) } else { Vec::new() };
         if let Some(coded) = sparse::coded(&residuals, &stretches) {
             let mut cursor = Cursor::new(&coded);
-            let mut read = vec![0; n];
-            sparse::read(&mut cursor, &stretches, &mut read).unwrap();
+            let read = sparse::read(&mut cursor, &stretches, n).unwrap();
             prop_assert_eq!(read, residuals);
             prop_assert!(cursor.finish().is_ok());
         } else {
@@ -178,8 +177,7 @@ proptest! {
         let mut coded = Vec::new();
         payload::write_varint(bytes.len() as u64, &mut coded);
         coded.extend_from_slice(&bytes);
-        let mut read = vec![0; n];
-        let _ = sparse::read(&mut Cursor::new(&coded), &strides::numbers(n), &mut read);
+        let _ = sparse::read(&mut Cursor::new(&coded), &strides::numbers(n), n);
         let _ = Strides::read(&mut Cursor::new(&coded), n);
         let _ = super::bits::BitReader::open(&mut Cursor::new(&coded), Learning::Quick);
     }

@@ -6,6 +6,7 @@ use super::bits::{BitReader, BitWriter, Learning, Number};
 use super::context::ABSENT;
 use super::payload::{self, Cursor};
 use super::strides::{self, Strides};
+use super::sums::add_up;
 use super::wide;
 
 /// What is taken from each integer before it is coded.
@@ -43,6 +44,10 @@ pub(super) struct Linear {
 
 /// Bits of a weight behind the point.
 pub(super) const WEIGHT_BITS: u32 = 16;
+/// Rounds to the nearest when bits are shifted out.
+const HALF: i64 = 1 << (WEIGHT_BITS - 1);
+/// Rows predicted at a time, in the first-level cache.
+const PIECE: usize = 1024;
 
 impl Linear {
     /// Calls `each` with pieces of `integers` and the predictions of their rows.
@@ -52,19 +57,29 @@ impl Linear {
         integers: &mut [i32],
         each: impl Fn(&mut i32, i32) + Copy,
     ) {
-        /// Rows predicted at a time, in the first-level cache.
-        const PIECE: usize = 1024;
         let mut befores = [0; MAX_TERMS];
-        let mut sums = [0; PIECE];
+        let (mut sums, mut narrow_sums) = ([0; PIECE], [0; PIECE]);
         for (at, integers) in integers.chunks_mut(PIECE).enumerate() {
+            let rows = at * PIECE..at * PIECE + integers.len();
+            let known = |reference: usize| &references[reference][rows.clone()];
             wide::run(
                 #[inline(always)]
                 || {
+                    if self.is_narrow(known, &befores) {
+                        let sums = &mut narrow_sums[..integers.len()];
+                        sums.fill((self.constant + HALF) as i32);
+                        for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
+                            self.add_narrow(known(*reference), *weight, before, sums);
+                        }
+                        for (x, sum) in integers.iter_mut().zip(sums) {
+                            each(x, *sum >> WEIGHT_BITS);
+                        }
+                        return;
+                    }
                     let sums = &mut sums[..integers.len()];
-                    sums.fill(self.constant.wrapping_add(1 << (WEIGHT_BITS - 1)));
+                    sums.fill(self.constant.wrapping_add(HALF));
                     for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
-                        let known = &references[*reference][at * PIECE..][..integers.len()];
-                        self.add(known, *weight, before, sums);
+                        self.add(known(*reference), *weight, before, sums);
                     }
                     for (x, sum) in integers.iter_mut().zip(sums) {
                         each(x, (*sum >> WEIGHT_BITS) as i32);
@@ -72,6 +87,38 @@ impl Linear {
                 },
             );
         }
+    }
+
+    /// Whether all sums of a piece fit 32 bits, so that they take half the work; no row is absent
+    /// then.
+    #[inline(always)]
+    fn is_narrow<'r>(&self, known: impl Fn(usize) -> &'r [i32], befores: &[i32]) -> bool {
+        let mut most = self.constant.unsigned_abs().saturating_add(HALF as u64);
+        for ((reference, weight), before) in self.terms.iter().zip(befores) {
+            let largest = known(*reference)
+                .iter()
+                .fold(before.unsigned_abs(), |most, x| most.max(x.unsigned_abs()));
+            // Twice, for differences.
+            let product = u64::from(largest) * u64::from(weight.unsigned_abs());
+            most = most.saturating_add(product.saturating_mul(2));
+        }
+        most <= i32::MAX as u64
+    }
+
+    /// As [`add`](Self::add), where all [fits](Self::is_narrow).
+    #[inline(always)]
+    fn add_narrow(&self, known: &[i32], weight: i32, before: &mut i32, sums: &mut [i32]) {
+        let Some(last) = known.last() else { return };
+        for (sum, x) in sums.iter_mut().zip(known) {
+            *sum += x * weight;
+        }
+        if self.differences {
+            sums[0] -= *before * weight;
+            for (sum, x) in sums.iter_mut().skip(1).zip(known) {
+                *sum -= x * weight;
+            }
+        }
+        *before = *last;
     }
 
     /// Adds a term for each of `known` to `sums`; `before` is the integer before them.
@@ -166,13 +213,13 @@ impl Transform {
     pub(super) fn invert(&self, residuals: &mut [i32], references: &[&[i32]]) {
         match self {
             Self::None => {}
-            Self::Delta(order) => (0..*order).for_each(|_| sums(residuals)),
+            Self::Delta(order) => (0..*order).for_each(|_| add_up(residuals)),
             Self::Linear(linear) => {
                 linear.predict(references, residuals, |x, prediction| {
                     *x = x.wrapping_add(prediction);
                 });
                 if linear.differences {
-                    sums(residuals);
+                    add_up(residuals);
                 }
             }
             Self::Interpolation => super::interpolation::invert(residuals),
@@ -247,45 +294,48 @@ fn differences(integers: &mut [i32]) {
     }
 }
 
-fn sums(differences: &mut [i32]) {
-    wide::run(
-        #[inline(always)]
-        || {
-            let mut sum = 0i32;
-            let (rows, rest) = differences.as_chunks_mut::<8>();
-            for row in rows {
-                // Within the row first, so that one addition alone waits for the row before.
-                for by in [1, 2, 4] {
-                    let before = *row;
-                    for i in by..8 {
-                        row[i] = row[i].wrapping_add(before[i - by]);
-                    }
-                }
-                let total = row[7];
-                for x in row.iter_mut() {
-                    *x = x.wrapping_add(sum);
-                }
-                sum = sum.wrapping_add(total);
-            }
-            for x in rest {
-                sum = sum.wrapping_add(*x);
-                *x = sum;
-            }
-        },
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        /// Predictions are those of 64 bits, whether they fit 32 or not.
+        #[test]
+        fn predictions_are_those_of_64_bits(
+            known in prop::collection::vec(
+                prop_oneof![30 => -900i32..900, 1 => Just(ABSENT), 1 => any::<i32>()], 1..2500),
+            wide in prop::sample::select(vec![1, 1, 40, 1 << 10]),
+            weights in prop::collection::vec(-70_000i32..70_000, 1..=MAX_TERMS),
+            constant in prop_oneof![-1_000_000i64..1_000_000, any::<i64>()],
+            differences: bool,
+        ) {
+            let known: Vec<i32> = known.iter().map(|x| match *x {
+                ABSENT => ABSENT,
+                x => x.wrapping_mul(wide),
+            }).collect();
+            let terms = weights.iter().map(|weight| (0, *weight)).collect();
+            let linear = Linear { differences, terms, constant };
+            let mut predictions = vec![0; known.len()];
+            linear.predict(&[&known], &mut predictions, |x, prediction| *x = prediction);
+            let (mut before, mut expected) = (0i64, Vec::new());
+            for x in &known {
+                let x = if *x == ABSENT { before } else { i64::from(*x) };
+                let told = if differences { x - before } else { x };
+                before = x;
+                let sum = weights.iter().fold(constant.wrapping_add(HALF), |sum, weight| {
+                    sum.wrapping_add(told * i64::from(*weight))
+                });
+                expected.push((sum >> WEIGHT_BITS) as i32);
+            }
+            prop_assert_eq!(predictions, expected);
+        }
+
         #[test]
         fn sums_undo_differences(integers in prop::collection::vec(any::<i32>(), 0..99)) {
             let mut there_and_back = integers.clone();
             differences(&mut there_and_back);
-            sums(&mut there_and_back);
+            add_up(&mut there_and_back);
             prop_assert_eq!(there_and_back, integers);
         }
     }

@@ -63,7 +63,7 @@ impl Unpack<'_> {
                 self.pieces(0..first, &mut integers, |rows, symbols| {
                     decoder.interleaved(rows, symbols);
                 });
-                self.context.fill(self.references, first, times, &mut rows);
+                self.context.add(self.references, first, times, &mut rows);
             },
         );
         if previous.is_some() {
@@ -120,7 +120,8 @@ impl Unpack<'_> {
                 decode(&[], symbols);
             } else {
                 let rows = &mut rows[..symbols.len()];
-                self.context.fill(self.references, start, 1, rows);
+                rows.fill(0);
+                self.context.add(self.references, start, 1, rows);
                 decode(rows, symbols);
             }
             integers.add(symbols);
@@ -144,7 +145,7 @@ impl Unpack<'_> {
         } else {
             let times = self.context.by_previous(self.alphabet.symbols()) as u16;
             let mut rows = vec![0u16; n];
-            self.context.fill(self.references, 0, times, &mut rows);
+            self.context.add(self.references, 0, times, &mut rows);
             decoder.in_runs(&mut symbols, run, |i, before| {
                 self.bases
                     .of(usize::from(rows[i]) + usize::from(before >> shift))
@@ -189,10 +190,9 @@ impl<'m, 'a> Integers<'m, 'a> {
 
     #[inline(always)]
     pub(super) fn add_all(&mut self, symbols: &[u8]) {
-        symbols.chunks(PIECE).for_each(
-            #[inline(always)]
-            |symbols| self.add(symbols),
-        );
+        for symbols in symbols.chunks(PIECE) {
+            self.add(symbols);
+        }
     }
 
     pub(super) fn finish(self) -> Result<Vec<i32>, CodecError> {

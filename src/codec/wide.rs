@@ -25,6 +25,18 @@ pub(super) fn has_avx2() -> bool {
         && std::arch::is_x86_feature_detected!("popcnt")
 }
 
+/// Whether AVX-512 is there, and gathers are quick: CPUs that have AVX-VNNI are later than those that
+/// had to be mended against Downfall, where gathers take longer than all else here together.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_avx512() -> bool {
+    has_avx2()
+        && std::arch::is_x86_feature_detected!("avxvnni")
+        && std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512bw")
+        && std::arch::is_x86_feature_detected!("avx512vl")
+        && std::arch::is_x86_feature_detected!("avx512vbmi")
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn on_avx2<R>(work: impl FnOnce() -> R) -> R {
