@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub struct Shared {
     stopped: AtomicBool,
-    progress: Mutex<Option<Told>>,
+    state: Mutex<State>,
+    /// Of the state, or that the work is to stop.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    told: Option<Told>,
+    /// The work waits until this has been told.
+    waits: bool,
+    over: bool,
 }
 
 /// A phase, how much of it is done, and how much there is to do if that is known.
@@ -44,24 +54,46 @@ impl Shared {
         &self.stopped
     }
 
-    /// Tells how far the work is, and as [`check`](Self::check).
+    /// Tells how far the work is, and as [`check`](Self::check); the last time after all that may
+    /// stop it has been asked.
     pub fn report(&self, progress: Progress) -> Result<(), ToolError> {
         let phase = match progress.phase {
             Phase::Ranges => "ranges",
             Phase::Quantiles => "quantiles",
-            Phase::Compressing => "compressing",
+            Phase::Compressing | Phase::Finishing => "compressing",
         };
-        self.told((phase, progress.rows, progress.total));
+        let mut state = self.lock();
+        state.told = Some((phase, progress.rows, progress.total));
+        if progress.phase == Phase::Finishing {
+            state.waits = true;
+            self.changed.notify_all();
+            let heard = |state: &mut State| state.waits && self.check().is_ok();
+            drop(self.changed.wait_while(state, heard));
+        } else {
+            drop(state);
+        }
         self.check()
     }
 
     /// Tells how far the work is.
     pub fn told(&self, told: Told) {
-        *self.lock() = Some(told);
+        self.lock().told = Some(told);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Told>> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until the work is over or waits itself, or for a while; whether it is over.
+    fn wait(&self) -> bool {
+        let goes_on = |state: &mut State| !state.over && !state.waits;
+        let waited = self.changed.wait_timeout_while(self.lock(), TICK, goes_on);
+        waited.unwrap_or_else(PoisonError::into_inner).0.over
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,39 +116,34 @@ pub fn run<T: Send + 'static>(
             let work = || pool.install(|| work(&theirs));
             // Nobody is left to hear of a panic but the one who waits.
             let _ = done.send(catch_unwind(AssertUnwindSafe(work)).ok());
+            theirs.change(|state| state.over = true);
         })?;
-    match wait(py, &result, &shared, callback) {
-        Ok(Some(Some(result))) => {
-            tell(py, &shared, callback)?;
-            result.map_err(errors::tool)
-        }
-        Ok(_) => Err(PyRuntimeError::new_err(
-            "tolerant failed unexpectedly; please report it",
-        )),
+    match wait(py, &shared, callback) {
+        Ok(()) => match py.detach(|| receive(&result, PATIENCE)) {
+            Ok(Some(result)) => {
+                tell(py, &shared, callback)?;
+                result.map_err(errors::tool)
+            }
+            _ => Err(PyRuntimeError::new_err(
+                "tolerant failed unexpectedly; please report it",
+            )),
+        },
         Err(interrupted) => {
             shared.stopped.store(true, Ordering::Relaxed);
+            shared.change(|_| {});
             let _ = py.detach(|| receive(&result, PATIENCE));
             Err(interrupted)
         }
     }
 }
 
-fn wait<T: Send>(
-    py: Python<'_>,
-    result: &Mutex<Receiver<T>>,
-    shared: &Shared,
-    callback: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Option<T>> {
-    loop {
-        match py.detach(|| receive(result, TICK)) {
-            Ok(result) => return Ok(Some(result)),
-            Err(RecvTimeoutError::Disconnected) => return Ok(None),
-            Err(RecvTimeoutError::Timeout) => {
-                py.check_signals()?;
-                tell(py, shared, callback)?;
-            }
-        }
+/// Waits for the end of the work, which is told when it waits itself.
+fn wait(py: Python<'_>, shared: &Shared, callback: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    while !py.detach(|| shared.wait()) {
+        py.check_signals()?;
+        tell(py, shared, callback)?;
     }
+    Ok(())
 }
 
 fn receive<T>(result: &Mutex<Receiver<T>>, time: Duration) -> Result<T, RecvTimeoutError> {
@@ -124,11 +151,19 @@ fn receive<T>(result: &Mutex<Receiver<T>>, time: Duration) -> Result<T, RecvTime
     result.recv_timeout(time)
 }
 
-/// Calls `callback(phase, done, total)` if there is something new.
+/// Calls `callback(phase, done, total)` if there is something new, and lets work go on that waits for
+/// that.
 fn tell(py: Python<'_>, shared: &Shared, callback: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-    let (Some(told), Some(callback)) = (shared.lock().take(), callback) else {
-        return Ok(());
+    let (told, waits) = {
+        let mut state = shared.lock();
+        (state.told.take(), state.waits)
     };
-    callback.call1(told)?;
-    py.check_signals()
+    if let (Some(told), Some(callback)) = (told, callback) {
+        callback.call1(told)?;
+        py.check_signals()?;
+    }
+    if waits {
+        shared.change(|state| state.waits = false);
+    }
+    Ok(())
 }

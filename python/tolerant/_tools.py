@@ -59,7 +59,7 @@ def compress(
     block_rows, row_group_rows: rows of a block (what a reader decodes at least) and of a row group
         (what is held in memory).
     progress: called with the phase (``"ranges"``, ``"quantiles"``, ``"compressing"``), the rows done
-        in it and all rows or None; what it raises stops the work.
+        in it and all rows or None; what it raises stops the work, and leaves ``path`` as it was.
 
     Returns the report of ``tolerant compress --json``: ``rows``, ``raw_bytes``, ``file_bytes``,
     ``ratio``, ``seconds``, ``row_order``, and ``columns``, a list with ``name``, ``type``, ``bound``,

@@ -90,7 +90,7 @@ fn show(bar: &ProgressBar, Progress { phase, rows, total }: Progress) {
     bar.set_message(match phase {
         Phase::Ranges => "reading ranges",
         Phase::Quantiles => "reading quantiles",
-        Phase::Compressing => "compressing",
+        Phase::Compressing | Phase::Finishing => "compressing",
     });
     if let Some(total) = total {
         bar.set_length(total);

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::many::{LANES, Lanes, NOTHING};
+use super::many::{EIGHT, LANES, Lanes, NOTHING};
 use super::wide;
 
 /// Lanes of a vector.
@@ -88,9 +88,9 @@ fn rounds<const CONTEXTS: u8>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut
         }
         None => false,
     };
-    let few: __m512i = bytemuck::cast(few);
-    let mut states: [__m512i; VECTORS] = bytemuck::cast(lanes.states);
-    let mut before: [__m512i; VECTORS] = bytemuck::cast(lanes.before);
+    let few = joined(bytemuck::cast(few));
+    let mut states = loaded(&lanes.states);
+    let mut before = loaded(&lanes.before);
     let log = _mm_cvtsi32_si128(lanes.tables.log as i32);
     let shift = _mm_cvtsi32_si128(lanes.shift as i32);
     let mask = _mm512_set1_epi32((1 << lanes.tables.log) - 1);
@@ -135,6 +135,28 @@ fn rounds<const CONTEXTS: u8>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut
         *group = bytemuck::cast(_mm512_cvtepi32_epi8(entry));
     }
     lanes.taken = taken;
-    lanes.states = bytemuck::cast(states);
-    lanes.before = bytemuck::cast(before);
+    lanes.states = stored(states);
+    lanes.before = stored(before);
+}
+
+#[target_feature(enable = "avx512f")]
+fn joined([low, high]: [__m256i; 2]) -> __m512i {
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+}
+
+#[target_feature(enable = "avx512f")]
+fn loaded(lanes: &[[u32; EIGHT]; LANES / EIGHT]) -> [__m512i; VECTORS] {
+    let [a, b, c, d] = lanes.map(bytemuck::cast);
+    [joined([a, b]), joined([c, d])]
+}
+
+#[target_feature(enable = "avx512f")]
+fn stored([first, second]: [__m512i; VECTORS]) -> [[u32; EIGHT]; LANES / EIGHT] {
+    let halves = [
+        _mm512_castsi512_si256(first),
+        _mm512_extracti64x4_epi64::<1>(first),
+        _mm512_castsi512_si256(second),
+        _mm512_extracti64x4_epi64::<1>(second),
+    ];
+    halves.map(bytemuck::cast)
 }

@@ -39,12 +39,18 @@ pub struct Layout {
     /// The leaves of each nested column, by position.
     pub(super) leaves: HashMap<usize, Vec<Leaf>>,
     row_group_offsets: Vec<u64>,
-    /// Where the virtual pages end and the new footer starts.
+    /// Where the virtual pages end and what [`footer`](Self::footer) makes starts.
     pub(super) pages_end: u64,
     footer: OnceLock<Bytes>,
     row_order: Option<RowOrderRecord>,
     row_id: Option<String>,
 }
+
+/// Zeros between virtual pages and footer: readers first take a file's last 64 KiB, for its footer may
+/// be there, and are not to have pages decoded by that.
+const ROOM: usize = 64 << 10;
+/// Bytes of virtual pages that are worth it.
+const MANY_PAGES: u64 = 16 * ROOM as u64;
 
 /// A part of the virtual file that is read, and verified, as one.
 #[derive(Debug)]
@@ -227,13 +233,18 @@ impl Layout {
         Ok(self.pages_end + self.footer()?.len() as u64)
     }
 
-    /// The virtual footer, page indexes included. Made when first asked for: readers that take
-    /// [`metadata`](Self::metadata) never need it.
+    /// What follows the virtual pages: room, page indexes and footer. Made when first asked for:
+    /// readers that take [`metadata`](Self::metadata) never need it.
     pub(super) fn footer(&self) -> Result<Bytes> {
         if let Some(footer) = self.footer.get() {
             return Ok(footer.clone());
         }
-        let footer = Bytes::from(footer::serialize((*self.metadata).clone(), self.pages_end)?);
+        let pages = self.pages_end - self.physical_len;
+        let room = if pages >= MANY_PAGES { ROOM } else { 0 };
+        let mut footer = vec![0; room];
+        let start = self.pages_end + room as u64;
+        footer.extend_from_slice(&footer::serialize((*self.metadata).clone(), start)?);
+        let footer = Bytes::from(footer);
         Ok(self.footer.get_or_init(|| footer).clone())
     }
 }

@@ -286,6 +286,23 @@ fn virtual_bytes_are_an_ordinary_parquet_file() {
     }
 }
 
+/// Readers ask for a file's end first, for its footer: no page is decoded for that.
+#[test]
+fn the_end_of_a_virtual_file_costs_no_page() {
+    let (bytes, _) = pack(&table(100_000), WriterOptions::new());
+    let file = VirtualFile::new(Arc::new(bytes.clone())).unwrap();
+    let len = file.len().unwrap();
+    let plan = file.layout().plan(&[len - (64 << 10)..len]).unwrap();
+    assert!(plan.fetches().is_empty(), "{plan:?}");
+    let whole = file.read(0..len).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(whole).unwrap();
+    let rows = reader.build().unwrap().map(|batch| batch.unwrap());
+    let rows: Vec<RecordBatch> = rows.collect();
+    let schema = rows[0].schema();
+    let rows = arrow::compute::concat_batches(&schema, &rows).unwrap();
+    assert_eq!(rows.columns(), read(&bytes).columns());
+}
+
 #[test]
 fn object_stores_read_the_same() {
     let batch = table(1000);

@@ -76,6 +76,8 @@ pub enum Phase {
     /// Reading columns for their quantiles, in up to four passes.
     Quantiles,
     Compressing,
+    /// All is written, and takes its place next: the last chance to stop.
+    Finishing,
 }
 
 /// Batches read ahead of the writer: it is busy for long at the end of each row group.
@@ -110,6 +112,11 @@ pub fn compress(
         drop(file);
         (file, written) = write(&input, options, output, &ranges, progress)?;
     }
+    progress(Progress {
+        phase: Phase::Finishing,
+        rows: written.rows,
+        total: input.rows(),
+    })?;
     file.commit()
         .map_err(|error| ToolError::file(&options.output, error))?;
     Ok(CompressReport {

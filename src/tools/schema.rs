@@ -9,6 +9,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 
 use super::error::{Result, ToolError};
+use crate::file::shown;
 
 /// The schema of all the files: the same names and types in the same order in each; a column is
 /// nullable if it is in any file, and metadata is kept where all files agree on it.
@@ -28,10 +29,15 @@ pub fn unify<'a>(files: impl IntoIterator<Item = (&'a Path, &'a SchemaRef)>) -> 
     Ok(unified)
 }
 
+/// The table is sound, and yet none that can be packed.
+fn refused(path: &Path, what: &str) -> ToolError {
+    ToolError::invalid(format!("{}: {what}", shown(path)))
+}
+
 /// An error if the schema has no column, or two of the same name.
 pub fn check(path: &Path, schema: &Schema) -> Result<()> {
     if schema.fields().is_empty() {
-        return Err(ToolError::bad_file(path, "a table without columns"));
+        return Err(refused(path, "a table without columns"));
     }
     let mut names = HashSet::with_capacity(schema.fields().len());
     match schema
@@ -44,7 +50,7 @@ pub fn check(path: &Path, schema: &Schema) -> Result<()> {
                 "two columns are named {:?}; rename one of them",
                 twice.name()
             );
-            Err(ToolError::bad_file(path, what))
+            Err(refused(path, &what))
         }
         None => Ok(()),
     }
