@@ -32,11 +32,11 @@ pub(super) fn decode(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) ->
 }
 
 /// All symbols have one table.
-const ONE: u8 = 0;
+pub(super) const ONE: u8 = 0;
 /// Tables by the contexts of rows.
-const BY_ROW: u8 = 1;
+pub(super) const BY_ROW: u8 = 1;
 /// Tables by the contexts of rows and the symbol before.
-const BY_SYMBOL: u8 = 2;
+pub(super) const BY_SYMBOL: u8 = 2;
 
 /// Contexts whose tables are looked up by shuffles.
 const FEW: usize = 64;

@@ -7,6 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::many::{EIGHT, LANES, Lanes, NOTHING};
+use super::vectors::{BY_ROW, BY_SYMBOL, ONE};
 use super::wide;
 
 /// Lanes of a vector.
@@ -30,13 +31,6 @@ pub(super) fn decode(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) ->
     }
     able
 }
-
-/// All symbols have one table.
-const ONE: u8 = 0;
-/// Tables by the contexts of rows.
-const BY_ROW: u8 = 1;
-/// Tables by the contexts of rows and the symbol before.
-const BY_SYMBOL: u8 = 2;
 
 /// Contexts whose tables are looked up by one permutation.
 const FEW: usize = 64;
