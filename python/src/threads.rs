@@ -24,7 +24,8 @@ pub fn readers() -> PyResult<Arc<ThreadPool>> {
     own(&READERS, pool)
 }
 
-/// The pool in which tables are compressed and verified, which may wait for those who read.
+/// The pool in which tables are compressed and verified, which may wait for those who read, and,
+/// doing other work meanwhile, for Python.
 pub fn workers() -> PyResult<Arc<ThreadPool>> {
     own(&WORKERS, pool)
 }

@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub struct Shared {
     stopped: AtomicBool,
+    /// There is a callback, which may stop the work.
+    asks: bool,
     state: Mutex<State>,
     /// Of the state, or that the work is to stop.
     changed: Condvar,
@@ -54,25 +56,32 @@ impl Shared {
         &self.stopped
     }
 
-    /// Tells how far the work is, and as [`check`](Self::check); the last time after all that may
-    /// stop it has been asked.
+    /// Tells how far the work is, and as [`check`](Self::check); before it finishes, once the callback
+    /// has been asked.
     pub fn report(&self, progress: Progress) -> Result<(), ToolError> {
         let phase = match progress.phase {
             Phase::Ranges => "ranges",
             Phase::Quantiles => "quantiles",
             Phase::Compressing | Phase::Finishing => "compressing",
         };
-        let mut state = self.lock();
-        state.told = Some((phase, progress.rows, progress.total));
-        if progress.phase == Phase::Finishing {
-            state.waits = true;
-            self.changed.notify_all();
-            let heard = |state: &mut State| state.waits && self.check().is_ok();
-            drop(self.changed.wait_while(state, heard));
-        } else {
-            drop(state);
-        }
+        let waits = self.asks && progress.phase == Phase::Finishing;
+        self.change(|state| {
+            state.told = Some((phase, progress.rows, progress.total));
+            state.waits = waits;
+        });
+        while waits && self.is_unheard() {}
         self.check()
+    }
+
+    /// Waits for a while until what was told has been heard; whether that is still to come.
+    fn is_unheard(&self) -> bool {
+        // What hears it may itself wait for work that is queued for this very thread.
+        if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            return true;
+        }
+        let waits = |state: &mut State| state.waits && self.check().is_ok();
+        let waited = self.changed.wait_timeout_while(self.lock(), TICK, waits);
+        waits(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Tells how far the work is.
@@ -105,7 +114,10 @@ pub fn run<T: Send + 'static>(
     work: impl FnOnce(&Shared) -> Result<T, ToolError> + Send + 'static,
 ) -> PyResult<T> {
     let pool = threads::workers()?;
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared {
+        asks: callback.is_some(),
+        ..Shared::default()
+    });
     let (done, result) = channel();
     // Shared with `detach`, which a bare receiver may not be.
     let result = Mutex::new(result);

@@ -225,6 +225,11 @@ assert tolerant.verify("a.parquet", "b.parquet")["violations"] == 0
 started = [iter(tolerant.read("a.parquet")) for _ in range(9)]
 assert all(next(batches) is not None for batches in started)
 assert sum(len(batch["x"]) for batch in tolerant.batches("b.parquet")) == 100_000
+# Work that waits for the callback leaves its thread to what the callback does.
+def progress(*now):
+    tolerant.compress(data, "c.parquet", rel=1e-2)
+tolerant.compress(data, "d.parquet", progress=progress)
+assert tolerant.verify(data, "d.parquet")["violations"] == 0
 """
     one = {**os.environ, "RAYON_NUM_THREADS": "1", "TOKIO_WORKER_THREADS": "1"}
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=one, check=True, timeout=60)

@@ -74,8 +74,8 @@ fn by_stretch(
     effort: Effort,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    match best_model(residuals, &stretch_context(stretches), &[stretches]) {
-        Some(model) => write_model(transform, &model, effort, &mut out),
+    match best_model(residuals, &stretch_context(stretches), &[stretches], effort) {
+        Some(model) => write_model(transform, &model, &mut out),
         None => write_stream(transform, residuals, &mut out),
     }
     out
@@ -98,9 +98,9 @@ fn stretch_context(stretches: &[i32]) -> Context {
 fn fast(residuals: &[i32], transform: &Transform) -> Vec<u8> {
     let mut out = Vec::new();
     let frame = Frame::of(residuals);
-    match Model::new(residuals, Context::NONE, &[]) {
+    match Model::new(residuals, Context::NONE, &[], Effort::Fast) {
         Some(model) if frame.bits as f32 > FRAME_WORTH * model.bits() => {
-            write_model(transform, &model, Effort::Fast, &mut out);
+            write_model(transform, &model, &mut out);
         }
         _ => write_frame(transform, frame, residuals, &mut out),
     }
@@ -115,13 +115,13 @@ fn dense(
     effort: Effort,
 ) -> Vec<u8> {
     let mut best = Vec::new();
-    let model = best_model(residuals, &plan.context, references);
+    let model = best_model(residuals, &plan.context, references, effort);
     let few = integers.len() <= FEW;
     if let Some(model) = &model
         && !few
         && (!model.is_coarse() || model.gain() < BEYOND_STREAMS)
     {
-        write_model(&plan.transform, model, effort, &mut best);
+        write_model(&plan.transform, model, &mut best);
         return best;
     }
     // What cannot be told beforehand is tried.
@@ -137,7 +137,7 @@ fn dense(
         && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
     {
         let mut modelled = Vec::new();
-        write_model(&plan.transform, &model, effort, &mut modelled);
+        write_model(&plan.transform, &model, &mut modelled);
         best = shorter(best, modelled);
     }
     if few && !plan.references.is_empty() {
@@ -210,10 +210,10 @@ fn write_frame(transform: &Transform, frame: Frame, residuals: &[i32], out: &mut
     frame.write(residuals, out);
 }
 
-fn write_model(transform: &Transform, model: &Model<'_>, effort: Effort, out: &mut Vec<u8>) {
+fn write_model(transform: &Transform, model: &Model<'_>, out: &mut Vec<u8>) {
     out.push(transform.tag() | CODER_MODEL << 4);
     transform.write(out);
-    model.write(effort, out);
+    model.write(out);
 }
 
 /// The transform that pco does best with, by another estimate than plans are made by, if it is
@@ -244,10 +244,11 @@ fn best_model<'a>(
     residuals: &'a [i32],
     context: &'a Context,
     references: &[&[i32]],
+    effort: Effort,
 ) -> Option<Model<'a>> {
-    match Model::new(residuals, context, references) {
+    match Model::new(residuals, context, references, effort) {
         Some(model) => Some(model.or_free(CONTEXT_WORTH)),
-        None => Model::new(residuals, Context::NONE, &[]),
+        None => Model::new(residuals, Context::NONE, &[], effort),
     }
 }
 

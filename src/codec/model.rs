@@ -27,7 +27,8 @@ const LEAST_LOG: u32 = 9;
 /// Lanes may cost one part in so many of the symbols' bytes; in `fast` more.
 const LANES_SHARE: f32 = 40.0;
 const FAST_LANES_SHARE: f32 = 16.0;
-/// Symbols to each byte that many lanes may cost in any case: little of what the values are.
+/// Symbols to each byte that many lanes may cost in any case, but in `small`: little of what the
+/// values are.
 const LANES_SYMBOLS: usize = 1024;
 /// Symbols that are worth many runs, at least.
 const MANY_RUNS: usize = 8192;
@@ -39,6 +40,7 @@ const SMALL_TABLE_WORTH: f32 = 1.003;
 pub(super) struct Model<'a> {
     values: &'a [i32],
     context: &'a Context,
+    effort: Effort,
     alphabet: Alphabet,
     symbols: Vec<u8>,
     /// The context of each symbol.
@@ -56,6 +58,7 @@ impl<'a> Model<'a> {
         values: &'a [i32],
         context: &'a Context,
         references: &[&[i32]],
+        effort: Effort,
     ) -> Option<Self> {
         let alphabet = Alphabet::of(values);
         let symbols = alphabet.encode(values);
@@ -74,13 +77,14 @@ impl<'a> Model<'a> {
         let mut model = Self {
             values,
             context,
+            effort,
             alphabet,
             symbols,
             contexts,
             clusters,
             many_runs,
         };
-        if many_runs && !model.is_worth_many(LANES_SHARE) {
+        if many_runs && !model.is_worth_many() {
             model.in_fewer_runs(&rows);
         }
         Some(model)
@@ -153,13 +157,13 @@ impl<'a> Model<'a> {
         self.clusters.bits + extra as f32
     }
 
-    pub(super) fn write(&self, effort: Effort, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let precision = Precision::of(self.values.len());
         let Quantized { log, codes, tables } = self.quantized(precision);
         let mut description = BitWriter::new(Learning::Quick);
         self.context.write(&mut description);
         self.alphabet.write(&mut description);
-        let lanes = self.lanes(effort);
+        let lanes = self.lanes();
         write_slots(log, lanes, self.symbols.len(), &mut description);
         write_clusters(&self.clusters, &mut description);
         let mut models = Models::NEW;
@@ -244,29 +248,36 @@ impl Model<'_> {
     }
 
     /// As many lanes as cost next to nothing.
-    fn lanes(&self, effort: Effort) -> usize {
+    fn lanes(&self) -> usize {
         let usual = rans::lanes(self.symbols.len());
         if self.context.previous.is_some() {
             return if self.many_runs { many::LANES } else { usual };
         }
-        let share = match effort {
-            Effort::Fast => FAST_LANES_SHARE,
-            _ => LANES_SHARE,
-        };
-        if self.is_worth_many(share) {
+        if self.is_worth_many() {
             return many::LANES;
         }
-        let most = self.bits() / 8.0 / share;
+        let most = self.bits() / 8.0 / self.lanes_share();
         let cost = |lanes: usize| ((lanes - 1) * rans::LANE_BYTES) as f32;
         let more = [4, 2].into_iter().find(|lanes| cost(*lanes) <= most);
         more.unwrap_or(1).max(usual)
     }
 
-    /// Whether many lanes cost no more than `share` allows beyond the usual ones.
-    fn is_worth_many(&self, share: f32) -> bool {
+    fn lanes_share(&self) -> f32 {
+        match (self.effort, self.context.previous) {
+            (Effort::Fast, None) => FAST_LANES_SHARE,
+            _ => LANES_SHARE,
+        }
+    }
+
+    /// Whether many lanes cost no more than they may beyond the usual ones.
+    fn is_worth_many(&self) -> bool {
         let (n, bytes) = (self.symbols.len(), self.bits() / 8.0);
         let usual = (rans::lanes(n) - 1) * rans::LANE_BYTES;
-        let most = (bytes / share).max((n / LANES_SYMBOLS) as f32);
+        let least = match self.effort {
+            Effort::Small => 0,
+            _ => n / LANES_SYMBOLS,
+        };
+        let most = (bytes / self.lanes_share()).max(least as f32);
         n >= many::LANES && many::cost(bytes) <= most + usual as f32
     }
 

@@ -21,11 +21,11 @@ fn context(references: &[&[i32]], difference: bool, previous: Option<u32>) -> Co
 }
 
 fn round_trip(values: &[i32], context: &Context, references: &[&[i32]], effort: Effort) {
-    let Some(model) = Model::new(values, context, references) else {
+    let Some(model) = Model::new(values, context, references, effort) else {
         return;
     };
     let mut out = Vec::new();
-    model.write(effort, &mut out);
+    model.write(&mut out);
     let mut cursor = Cursor::new(&out);
     let read_back = model::read(&mut cursor, Learning::Quick, references, values.len()).unwrap();
     assert!(cursor.finish().is_ok());
@@ -76,7 +76,7 @@ proptest! {
         let other: Vec<i32> = values.iter().map(|x| x / 3).collect();
         let context = context(&[&other], false, previous);
         let mut out = Vec::new();
-        Model::new(&values, &context, &[&other]).unwrap().write(Effort::Balanced, &mut out);
+        Model::new(&values, &context, &[&other], Effort::Balanced).unwrap().write(&mut out);
         let at = at.index(out.len().min(200));
         out[at] ^= bits;
         let _ = model::read(&mut Cursor::new(&out), Learning::Quick, &[&other], values.len());

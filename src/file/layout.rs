@@ -39,7 +39,7 @@ pub struct Layout {
     /// The leaves of each nested column, by position.
     pub(super) leaves: HashMap<usize, Vec<Leaf>>,
     row_group_offsets: Vec<u64>,
-    /// Where the virtual pages end and what [`footer`](Self::footer) makes starts.
+    /// Where the virtual pages end.
     pub(super) pages_end: u64,
     footer: OnceLock<Bytes>,
     row_order: Option<RowOrderRecord>,
@@ -48,9 +48,9 @@ pub struct Layout {
 
 /// Zeros between virtual pages and footer: readers first take a file's last 64 KiB, for its footer may
 /// be there, and are not to have pages decoded by that.
-const ROOM: usize = 64 << 10;
+pub(super) static ROOM: [u8; 64 << 10] = [0; 64 << 10];
 /// Bytes of virtual pages that are worth it.
-const MANY_PAGES: u64 = 16 * ROOM as u64;
+const MANY_PAGES: u64 = 1 << 20;
 
 /// A part of the virtual file that is read, and verified, as one.
 #[derive(Debug)]
@@ -230,22 +230,25 @@ impl Layout {
     /// [`FileError::Parquet`] when the virtual footer cannot be written.
     #[expect(clippy::len_without_is_empty, reason = "a Parquet file is never empty")]
     pub fn len(&self) -> Result<u64> {
-        Ok(self.pages_end + self.footer()?.len() as u64)
+        Ok(self.footer_start() + self.footer()?.len() as u64)
     }
 
-    /// What follows the virtual pages: room, page indexes and footer. Made when first asked for:
-    /// readers that take [`metadata`](Self::metadata) never need it.
+    /// Where the virtual footer starts: after the pages, and [`ROOM`] where they are many.
+    pub(super) fn footer_start(&self) -> u64 {
+        match self.pages_end - self.physical_len {
+            MANY_PAGES.. => self.pages_end + ROOM.len() as u64,
+            _ => self.pages_end,
+        }
+    }
+
+    /// The virtual footer, page indexes included. Made when first asked for: readers that take
+    /// [`metadata`](Self::metadata) never need it.
     pub(super) fn footer(&self) -> Result<Bytes> {
         if let Some(footer) = self.footer.get() {
             return Ok(footer.clone());
         }
-        let pages = self.pages_end - self.physical_len;
-        let room = if pages >= MANY_PAGES { ROOM } else { 0 };
-        let mut footer = vec![0; room];
-        let start = self.pages_end + room as u64;
-        footer.extend_from_slice(&footer::serialize((*self.metadata).clone(), start)?);
-        let footer = Bytes::from(footer);
-        Ok(self.footer.get_or_init(|| footer).clone())
+        let footer = footer::serialize((*self.metadata).clone(), self.footer_start())?;
+        Ok(self.footer.get_or_init(|| Bytes::from(footer)).clone())
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::cache::IntegerCache;
 use super::error::{FileError, Result};
-use super::layout::{Layout, Unit, UnitKind};
+use super::layout::{Layout, ROOM, Unit, UnitKind};
 use super::pages::PageDecoder;
 
 /// The most that is allocated for a read before anything of it has been decoded.
@@ -83,6 +83,7 @@ enum Source {
     /// Physical bytes that no checksum covers; no Parquet reader asks for them.
     Raw,
     Unit(usize),
+    Room,
     Footer,
 }
 
@@ -208,7 +209,10 @@ impl Layout {
                     let fetched = add_fetch(&mut plan.fetches, gap.clone());
                     (Source::Raw, gap, Some(fetched))
                 }
-                _ => (Source::Footer, self.pages_end..self.len()?, None),
+                _ if position < self.footer_start() => {
+                    (Source::Room, self.pages_end..self.footer_start(), None)
+                }
+                _ => (Source::Footer, self.footer_start()..self.len()?, None),
             };
             let end = whole.end.min(range.end);
             pieces.push(Piece {
@@ -293,6 +297,7 @@ impl Layout {
             .map_or_else(Bytes::new, |place| bytes_at(place, fetched));
         match &piece.source {
             Source::Raw => Ok(physical.slice(part)),
+            Source::Room => Ok(Bytes::from_static(&ROOM).slice(part)),
             Source::Footer => Ok(self.footer()?.slice(part)),
             Source::Unit(i) => {
                 let unit = &self.units[*i];
