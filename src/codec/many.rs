@@ -16,9 +16,9 @@
 use super::CodecError;
 use super::payload::{self, Cursor};
 use super::rans::{Bases, DecodeTables, Encoder, Frequencies, LEAST_STATE, steps};
-use super::{tiles, wide};
 #[cfg(target_arch = "x86_64")]
-use super::{vectors, vectors512};
+use super::vectors::Rounds;
+use super::{tiles, wide};
 
 pub(super) const LANES: usize = 32;
 /// Lanes that one vector holds.
@@ -270,10 +270,8 @@ impl<'t> Decoder<'t> {
     /// or is empty where there is but one.
     pub(super) fn interleaved(&mut self, rows: &[u16], symbols: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
-        if vectors512::decode(&mut self.lanes, rows, symbols)
-            || vectors::decode(&mut self.lanes, rows, symbols)
-        {
-            return;
+        if let Some(vectors) = Rounds::of_this_cpu().next() {
+            return vectors.decode(&mut self.lanes, rows, symbols);
         }
         self.lanes.decode(rows, symbols);
     }
@@ -457,28 +455,19 @@ mod tests {
                 bases: &bases,
                 shift,
             };
-            type Decode<'a> = &'a dyn Fn(&mut Lanes<'_>, &mut [u8]) -> bool;
-            let decoded = |decode: Decode<'_>| {
+            let decoded = |decode: &dyn Fn(&mut Lanes<'_>, &mut [u8])| {
                 let (mut lanes, mut symbols) = (lanes(), vec![0; rounds * LANES]);
-                decode(&mut lanes, &mut symbols).then_some((symbols, lanes.states, lanes.taken))
+                decode(&mut lanes, &mut symbols);
+                (symbols, lanes.states, lanes.taken)
             };
-            let alone = decoded(&|lanes, symbols| {
-                lanes.decode(&rows, symbols);
-                true
-            });
-            let others: [Decode<'_>; _] = [
-                #[cfg(target_arch = "x86_64")]
-                &|lanes, symbols| vectors::decode(lanes, &rows, symbols),
-                #[cfg(target_arch = "x86_64")]
-                &|lanes, symbols| vectors512::decode(lanes, &rows, symbols),
-            ];
-            for other in others {
-                let Some(other) = decoded(other) else { continue };
-                let alone = alone.as_ref().unwrap();
+            let alone = decoded(&|lanes, symbols| lanes.decode(&rows, symbols));
+            #[cfg(target_arch = "x86_64")]
+            for vectors in Rounds::of_this_cpu() {
+                let other = decoded(&|lanes, symbols| vectors.decode(lanes, &rows, symbols));
                 let wanting = alone.2 + AHEAD > words.len();
                 prop_assert_eq!(wanting, other.2 + AHEAD > words.len());
                 if !wanting {
-                    prop_assert_eq!(alone, &other);
+                    prop_assert_eq!(&alone, &other);
                 }
             }
         }

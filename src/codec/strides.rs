@@ -92,15 +92,25 @@ impl Step {
             [] => self.inner(residuals, known, integers, |[nearest, next]| {
                 (9 * nearest - next + 8) >> 4
             }),
-            [a] => self.inner::<2>(residuals, known, integers, |sums| weigh(sums, [a])),
-            [a, b] => self.inner::<3>(residuals, known, integers, |sums| weigh(sums, [a, b])),
-            [a, b, c] => {
-                self.inner::<4>(residuals, known, integers, |sums| weigh(sums, [a, b, c]));
-            }
-            [a, b, c, d, ..] => {
-                self.inner::<5>(residuals, known, integers, |sums| weigh(sums, [a, b, c, d]));
-            }
+            [a] => self.weighed::<2>(residuals, known, integers, &[a]),
+            [a, b] => self.weighed::<3>(residuals, known, integers, &[a, b]),
+            [a, b, c] => self.weighed::<4>(residuals, known, integers, &[a, b, c]),
+            [a, b, c, d, ..] => self.weighed::<5>(residuals, known, integers, &[a, b, c, d]),
         }
+    }
+
+    /// [`inner`](Self::inner) by weights, one less than pairs.
+    #[inline(always)]
+    fn weighed<const PAIRS: usize>(
+        &self,
+        residuals: &[i32],
+        known: &[i32],
+        integers: &mut [i32],
+        weights: &[i32],
+    ) {
+        self.inner::<PAIRS>(residuals, known, integers, |sums| {
+            weigh(sums[0], sums[1..].iter().copied(), weights)
+        });
     }
 
     /// Where all neighbours are: `prediction` is given the sums of so many pairs, the nearest first.
@@ -128,32 +138,24 @@ impl Step {
     }
 }
 
-/// The weighted prediction, of the sums of pairs.
-#[inline(always)]
-fn weigh<const PAIRS: usize, const WEIGHTS: usize>(
-    sums: [i64; PAIRS],
-    weights: [i32; WEIGHTS],
-) -> i64 {
-    let nearest = sums[0];
-    let mut sum = (nearest << (WEIGHT_BITS - 1)) + (1 << (WEIGHT_BITS - 1));
-    for (pair, weight) in sums[1..].iter().zip(weights) {
-        sum += i64::from(weight) * (pair - nearest);
-    }
-    sum >> WEIGHT_BITS
-}
-
 /// The weighted prediction, where all neighbours are there.
 #[inline(always)]
 fn weighted(integers: &[i32], i: usize, stride: usize, weights: &[i32]) -> i32 {
     let pair = |distance: usize| {
         i64::from(integers[i - distance * stride]) + i64::from(integers[i + distance * stride])
     };
-    let nearest = pair(1);
+    weigh(pair(1), (1..).map(|k| pair(2 * k + 1)), weights) as i32
+}
+
+/// The same of the sums of pairs, the nearest and those beyond, of which there are enough.
+#[inline(always)]
+fn weigh(nearest: i64, further: impl Iterator<Item = i64>, weights: &[i32]) -> i64 {
     let mut sum = (nearest << (WEIGHT_BITS - 1)) + (1 << (WEIGHT_BITS - 1));
-    for (k, weight) in weights.iter().enumerate() {
-        sum += i64::from(*weight) * (pair(2 * k + 3) - nearest);
+    // Weights first: there may be no pair beyond theirs.
+    for (weight, pair) in weights.iter().zip(further) {
+        sum += i64::from(*weight) * (pair - nearest);
     }
-    (sum >> WEIGHT_BITS) as i32
+    sum >> WEIGHT_BITS
 }
 
 /// Even and odd places in turn; there may be one even place more.

@@ -1,4 +1,4 @@
-//! Rounds of `many` by AVX2: eight lanes to a vector.
+//! Rounds of `many` by vectors: which a CPU takes, and those by AVX2, eight lanes to a vector.
 //!
 //! Entries of tables are loaded one by one. One instruction gathers eight, but where CPUs have been
 //! mended against Downfall (Intel's up to Ice Lake) it takes longer than all else here together.
@@ -9,26 +9,49 @@
 use std::arch::x86_64::*;
 
 use super::many::{EIGHT, LANES, Lanes, NOTHING};
-use super::wide;
+use super::{vectors512, wide};
 
 const VECTORS: usize = LANES / EIGHT;
 
-/// Decodes rounds if the CPU can; says whether it did.
-pub(super) fn decode(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) -> bool {
-    let able = wide::has_avx2();
-    if able {
+/// Rounds that this CPU can decode.
+pub(super) struct Rounds {
+    one: Decode,
+    by_row: Decode,
+    by_symbol: Decode,
+}
+
+/// Unsafe on CPUs that lack what it is compiled for.
+type Decode = unsafe fn(&mut Lanes<'_>, &[u16], &mut [u8]);
+
+impl Rounds {
+    /// Those of this CPU, the quickest first.
+    pub(super) fn of_this_cpu() -> impl Iterator<Item = Self> {
+        let sixteen = wide::has_avx512().then_some(Self {
+            one: vectors512::rounds::<ONE>,
+            by_row: vectors512::rounds::<BY_ROW>,
+            by_symbol: vectors512::rounds::<BY_SYMBOL>,
+        });
+        let eight = wide::has_avx2().then_some(Self {
+            one: rounds::<ONE>,
+            by_row: rounds::<BY_ROW>,
+            by_symbol: rounds::<BY_SYMBOL>,
+        });
+        sixteen.into_iter().chain(eight)
+    }
+
+    /// Decodes rounds; `rows` are the contexts of their symbols, or none where there is but one.
+    pub(super) fn decode(&self, lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) {
+        let decode = match (rows.is_empty(), lanes.shift) {
+            (true, _) => self.one,
+            (false, NOTHING) => self.by_row,
+            (false, _) => self.by_symbol,
+        };
         #[allow(unsafe_code)]
-        // SAFETY: the CPU has the features that `rounds` is compiled for, which is all that makes
-        // the calls unsafe.
+        // SAFETY: the CPU has the features that these are compiled for, or there would be no `self`.
         unsafe {
-            match (rows.is_empty(), lanes.shift) {
-                (true, _) => rounds::<ONE>(lanes, rows, symbols),
-                (false, NOTHING) => rounds::<BY_ROW>(lanes, rows, symbols),
-                (false, _) => rounds::<BY_SYMBOL>(lanes, rows, symbols),
-            }
+            decode(lanes, rows, symbols)
         }
     }
-    able
 }
 
 /// All symbols have one table.

@@ -6,31 +6,12 @@
 
 use std::arch::x86_64::*;
 
-use super::many::{EIGHT, LANES, Lanes, NOTHING};
-use super::vectors::{BY_ROW, BY_SYMBOL, ONE};
-use super::wide;
+use super::many::{EIGHT, LANES, Lanes};
+use super::vectors::{BY_SYMBOL, ONE};
 
 /// Lanes of a vector.
 const SIXTEEN: usize = 16;
 const VECTORS: usize = LANES / SIXTEEN;
-
-/// Decodes rounds if the CPU can; says whether it did.
-pub(super) fn decode(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) -> bool {
-    let able = wide::has_avx512();
-    if able {
-        #[allow(unsafe_code)]
-        // SAFETY: the CPU has the features that `rounds` is compiled for, which is all that makes
-        // the calls unsafe.
-        unsafe {
-            match (rows.is_empty(), lanes.shift) {
-                (true, _) => rounds::<ONE>(lanes, rows, symbols),
-                (false, NOTHING) => rounds::<BY_ROW>(lanes, rows, symbols),
-                (false, _) => rounds::<BY_SYMBOL>(lanes, rows, symbols),
-            }
-        }
-    }
-    able
-}
 
 /// Contexts whose tables are looked up by one permutation.
 const FEW: usize = 64;
@@ -67,7 +48,7 @@ impl<'t> Table<'t> {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2,popcnt")]
-fn rounds<const CONTEXTS: u8>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) {
+pub(super) fn rounds<const CONTEXTS: u8>(lanes: &mut Lanes<'_>, rows: &[u16], symbols: &mut [u8]) {
     let (Some(slots), Some(bases)) = (
         Table::new(&lanes.tables.slots),
         Table::new(&lanes.bases.starts),
