@@ -2,6 +2,8 @@
 
 use super::CodecError;
 use super::bits::{BitReader, BitWriter, Number, unzigzag, zigzag};
+use super::estimate::log2;
+use super::fields::{self, Fields};
 use super::payload::{self, Cursor};
 
 /// Symbols at most.
@@ -17,7 +19,17 @@ pub(super) enum Alphabet {
     /// All integers: small distances from `center` have a symbol each, larger ones share one
     /// among those that have the same leading bits, and are told apart by bits of their own.
     Tokens { center: i32 },
+    /// Integers from `low` on by their leading bits, since format version 6: `2^shift` share a symbol,
+    /// and are told apart by `shift` bits of their own.
+    Leading { low: i32, count: usize, shift: u32 },
 }
+
+/// Bits at most that a symbol of leading bits does not say.
+const MAX_SHIFT: u32 = 16;
+/// What a table says of a symbol, about.
+const SYMBOL_BITS: f32 = 5.0;
+/// Leading bits may take so many times what tokens would: they decode in half the time.
+const LEADING_WORTH: f32 = 1.005;
 
 /// Zigzag distances below this are a token each.
 const SINGLE: u32 = 32;
@@ -43,14 +55,51 @@ impl Alphabet {
         if let Some(list) = distinct(values, low, high) {
             return Self::List(list);
         }
-        let mut sample: Vec<i32> = values
+        let sample: Vec<i32> = values
             .iter()
-            .step_by(1 + values.len() / 1024)
+            .step_by(1 + values.len() / 4096)
             .copied()
             .collect();
-        let middle = sample.len() / 2;
-        let (_, center, _) = sample.select_nth_unstable(middle);
-        Self::Tokens { center: *center }
+        let mut median = sample.clone();
+        let middle = median.len() / 2;
+        let (_, center, _) = median.select_nth_unstable(middle);
+        let tokens = Self::Tokens { center: *center };
+        let shift = (high.abs_diff(low) / MAX_SYMBOLS as u32).ilog2() + 1;
+        let leading = Self::Leading {
+            low,
+            count: (high.abs_diff(low) >> shift) as usize + 1,
+            shift,
+        };
+        let sampled = sample.len() as f32 / values.len() as f32;
+        let is_worth = || {
+            let [leading, tokens] =
+                [&leading, &tokens].map(|alphabet| alphabet.bits(&sample, sampled));
+            leading <= LEADING_WORTH * tokens
+        };
+        match shift <= MAX_SHIFT && is_worth() {
+            true => leading,
+            false => tokens,
+        }
+    }
+
+    /// Bits that `values`, the `sampled` part of all, take each for itself, and their part of a table.
+    fn bits(&self, values: &[i32], sampled: f32) -> f32 {
+        let mut counts = [0usize; MAX_SYMBOLS];
+        for symbol in self.encode(values) {
+            counts[usize::from(symbol)] += 1;
+        }
+        let of_all = log2(values.len());
+        let bits = counts
+            .iter()
+            .enumerate()
+            .map(|(symbol, count)| match count {
+                0 => 0.0,
+                count => {
+                    let length = of_all - log2(*count) + self.extra_bits(symbol) as f32;
+                    *count as f32 * length + sampled * SYMBOL_BITS
+                }
+            });
+        bits.sum()
     }
 
     pub(super) fn symbols(&self) -> usize {
@@ -58,6 +107,7 @@ impl Alphabet {
             Self::Range { count, .. } => *count,
             Self::List(list) => list.len(),
             Self::Tokens { .. } => TOKENS,
+            Self::Leading { count, .. } => *count,
         }
     }
 
@@ -76,13 +126,21 @@ impl Alphabet {
                     }
                 })
                 .collect(),
+            Self::Leading { low, shift, .. } => values
+                .iter()
+                .map(|x| (x.abs_diff(*low) >> shift) as u8)
+                .collect(),
         }
     }
 
     /// Appends what the symbols do not say of the values.
     pub(super) fn write_extra(&self, values: &[i32], out: &mut Vec<u8>) {
-        let Self::Tokens { center } = self else {
-            return;
+        let center = match self {
+            Self::Tokens { center } => center,
+            Self::Leading { low, shift, .. } => {
+                return fields::write(values.iter().map(|x| x.abs_diff(*low)), *shift, out);
+            }
+            _ => return,
         };
         let (mut bits, mut count) = (0u64, 0);
         let mut bytes = Vec::with_capacity(values.len());
@@ -108,19 +166,33 @@ impl Alphabet {
     pub(super) fn extra_bits(&self, symbol: usize) -> u32 {
         match self {
             Self::Tokens { .. } => token_width(symbol as u32),
+            Self::Leading { shift, .. } => *shift,
             _ => 0,
         }
     }
 
-    /// The bits that symbols do not say, which [`decode`](Self::decode) takes.
-    pub(super) fn open_extra<'a>(&self, cursor: &mut Cursor<'a>) -> Result<Extra<'a>, CodecError> {
+    /// The bits that the symbols of `n` values do not say, which [`decode`](Self::decode) takes.
+    pub(super) fn open_extra<'a>(
+        &self,
+        cursor: &mut Cursor<'a>,
+        n: usize,
+    ) -> Result<Extra<'a>, CodecError> {
+        let mut extra = Extra {
+            bits: Bits {
+                bytes: &[],
+                taken: 0,
+            },
+            fields: Fields::NONE,
+        };
         match self {
             Self::Tokens { .. } => {
                 let length = cursor.varint()?;
-                Ok(Extra::new(cursor.take(length)?))
+                extra.bits.bytes = cursor.take(length)?;
             }
-            _ => Ok(Extra::new(&[])),
+            Self::Leading { shift, .. } => extra.fields = Fields::open(cursor, n, *shift)?,
+            _ => {}
         }
+        Ok(extra)
     }
 
     /// The values of `symbols`, which may come in pieces.
@@ -143,7 +215,13 @@ impl Alphabet {
             Self::Tokens { center } => {
                 for (x, symbol) in pairs {
                     let (low, width) = DISTANCES[usize::from(*symbol)];
-                    *x = unzigzag(low | extra.take(width)).wrapping_add(*center);
+                    *x = unzigzag(low | extra.bits.take(width)).wrapping_add(*center);
+                }
+            }
+            Self::Leading { low, shift, .. } => {
+                extra.fields.next(*low, values);
+                for (x, symbol) in values.iter_mut().zip(symbols) {
+                    *x = x.wrapping_add(i32::from(*symbol) << shift);
                 }
             }
         }
@@ -169,6 +247,12 @@ impl Alphabet {
             Self::Tokens { center } => {
                 out.raw(2, 2);
                 out.signed(&mut number, *center);
+            }
+            Self::Leading { low, count, shift } => {
+                out.raw(3, 2);
+                out.signed(&mut number, *low);
+                out.raw(*count as u32 - 1, 8);
+                out.raw(*shift - 1, 4);
             }
         }
     }
@@ -196,7 +280,11 @@ impl Alphabet {
             2 => Self::Tokens {
                 center: input.signed(&mut number),
             },
-            tag => return Err(CodecError::corrupt(format!("unknown alphabet {tag}"))),
+            _ => Self::Leading {
+                low: input.signed(&mut number),
+                count: input.raw(8) as usize + 1,
+                shift: input.raw(4) + 1,
+            },
         })
     }
 }
@@ -300,37 +388,52 @@ static DISTANCES: [(u32, u32); MAX_SYMBOLS] = {
     distances
 };
 
-/// Reads bits, least significant first; zeros beyond the end.
+/// What symbols do not say.
 pub(super) struct Extra<'a> {
+    /// Of tokens.
+    bits: Bits<'a>,
+    /// Of leading bits.
+    fields: Fields<'a>,
+}
+
+impl Extra<'_> {
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        self.bits.finish()
+    }
+}
+
+/// Reads bits, least significant first; zeros beyond the end.
+struct Bits<'a> {
     bytes: &'a [u8],
     /// Bits read.
     taken: usize,
 }
 
-impl<'a> Extra<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, taken: 0 }
-    }
-
+impl Bits<'_> {
     /// At most 28 bits.
     #[inline(always)]
     fn take(&mut self, width: u32) -> u32 {
-        let rest = self.bytes.get(self.taken / 8..).unwrap_or_default();
-        let word = match rest.first_chunk::<8>() {
-            Some(word) => u64::from_le_bytes(*word),
-            None => last_word(rest),
-        };
+        let word = word(self.bytes.get(self.taken / 8..).unwrap_or_default());
         let value = word >> (self.taken % 8) & ((1 << width) - 1);
         self.taken += width as usize;
         value as u32
     }
 
-    pub(super) fn finish(self) -> Result<(), CodecError> {
+    fn finish(self) -> Result<(), CodecError> {
         if self.taken.div_ceil(8) == self.bytes.len() {
             Ok(())
         } else {
             Err(CodecError::corrupt("extra bits have another length"))
         }
+    }
+}
+
+/// The first eight bytes, as far as there are such.
+#[inline(always)]
+fn word(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => last_word(bytes),
     }
 }
 

@@ -8,13 +8,12 @@
 //! ```
 
 use super::CodecError;
-use super::bits::Learning;
 use super::choose;
 use super::context::{Buckets, Context};
 use super::effort::Effort;
 use super::estimate::{Cost, Sample};
 use super::frame::{self, Frame};
-use super::model::{self, Model};
+use super::model::{self, Description, Model};
 use super::payload::Cursor;
 use super::select::{Plan, previous_shift};
 use super::sparse;
@@ -25,8 +24,10 @@ const CODER_STREAM: u8 = 0;
 /// Written before format version 3.
 const CODER_STEADY_MODEL: u8 = 1;
 const CODER_FRAME: u8 = 2;
-const CODER_MODEL: u8 = 3;
+/// Written before format version 6.
+const CODER_NUMBERS_MODEL: u8 = 3;
 const CODER_SPARSE: u8 = 4;
+const CODER_MODEL: u8 = 5;
 
 /// What decodes in a third of the time may take so many times the bits.
 const FRAME_WORTH: f32 = 1.45;
@@ -34,8 +35,8 @@ const FRAME_WORTH: f32 = 1.45;
 const CONTEXT_WORTH: f32 = 0.985;
 /// What takes so small a part of the bits without context, pco does not reach.
 const BEYOND_STREAMS: f32 = 0.75;
-/// What pco takes beyond the entropy of its bins.
-const STREAM_BYTES: f32 = 24.0;
+/// Streams must take so much of what the model takes: they decode in twice the time, and more.
+const STREAM_WORTH: f32 = 0.99;
 
 /// Appends `integers`, coded by `plan`; `references` are aligned with them.
 pub(super) fn write(
@@ -133,12 +134,13 @@ fn dense(
         }
         _ => write_stream(&plan.transform, residuals, &mut best),
     }
+    let worth = stream_worth(integers, effort);
     if let Some(model) = model
-        && (few || model.bits() / 8.0 < best.len() as f32 - STREAM_BYTES)
+        && (few || worth * model.bits() / 8.0 < best.len() as f32)
     {
         let mut modelled = Vec::new();
         write_model(&plan.transform, &model, &mut modelled);
-        best = shorter(best, modelled);
+        best = shorter_by(worth, modelled, best);
     }
     if few && !plan.references.is_empty() {
         let mut alone = Vec::new();
@@ -186,14 +188,15 @@ pub(super) fn write_exact(
         out.extend_from_slice(&best);
         return;
     }
+    let worth = stream_worth(integers, effort);
     let mut searched = vec![Transform::None.tag() | CODER_STREAM << 4];
     stream::write(integers, Delta::Search, &mut searched);
-    best = shorter(best, searched);
+    best = shorter_by(worth, best, searched);
     let level = if effort == Effort::Small { 19 } else { 9 };
     for delta in [false, true] {
         let mut repeated = vec![Transform::None.tag() | CODER_STREAM << 4];
         stream::write_zstd(integers, delta, level, &mut repeated);
-        best = shorter(best, repeated);
+        best = shorter_by(worth, best, repeated);
     }
     out.extend_from_slice(&best);
 }
@@ -252,6 +255,23 @@ fn best_model<'a>(
     }
 }
 
+/// What part of the model a stream must take instead.
+fn stream_worth(integers: &[i32], effort: Effort) -> f32 {
+    match effort {
+        Effort::Small => 1.0,
+        _ if integers.len() <= FEW => 1.0,
+        _ => STREAM_WORTH,
+    }
+}
+
+/// `b` if it takes less than `worth` times what `a` takes.
+fn shorter_by(worth: f32, a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
+    match (b.len() as f32) < worth * a.len() as f32 {
+        true => b,
+        false => a,
+    }
+}
+
 fn shorter(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
     if b.len() < a.len() { b } else { a }
 }
@@ -262,35 +282,87 @@ pub(super) fn read(
     references: &[&[i32]],
     n: usize,
 ) -> Result<Vec<i32>, CodecError> {
-    if references.iter().any(|other| other.len() != n) {
-        return Err(CodecError::corrupt("references of another length"));
+    Coded::open(cursor, references, n)?.integers(cursor, references, n)
+}
+
+/// As [`read`]; hands the integers to `sink` in pieces, as they are decoded where they can be.
+pub(super) fn read_pieces(
+    cursor: &mut Cursor<'_>,
+    references: &[&[i32]],
+    n: usize,
+    sink: &mut dyn FnMut(&[i32]),
+) -> Result<(), CodecError> {
+    let coded = Coded::open(cursor, references, n)?;
+    match coded.description() {
+        Some(written) if coded.transform == Transform::None => {
+            model::read(cursor, written, references, n, sink)
+        }
+        _ => {
+            sink(&coded.integers(cursor, references, n)?);
+            Ok(())
+        }
     }
-    let tag = cursor.byte()?;
-    let transform = Transform::read(tag & 15, cursor, references.len(), n)?;
-    let stretches = transform.stretches(n);
-    let mut integers = match tag >> 4 {
-        CODER_STREAM => {
-            let mut integers = vec![0; n];
-            stream::read_into(cursor, &mut integers)?;
-            integers
+}
+
+/// What stands before coded integers.
+struct Coded {
+    coder: u8,
+    transform: Transform,
+}
+
+impl Coded {
+    fn open(cursor: &mut Cursor<'_>, references: &[&[i32]], n: usize) -> Result<Self, CodecError> {
+        if references.iter().any(|other| other.len() != n) {
+            return Err(CodecError::corrupt("references of another length"));
         }
-        coder @ (CODER_STEADY_MODEL | CODER_MODEL) => {
-            let learning = match coder {
-                CODER_STEADY_MODEL => Learning::Steady,
-                _ => Learning::Quick,
-            };
-            let stretches = [&stretches[..]];
-            let by = if stretches[0].is_empty() {
-                references
-            } else {
-                &stretches
-            };
-            model::read(cursor, learning, by, n)?
+        let tag = cursor.byte()?;
+        let transform = Transform::read(tag & 15, cursor, references.len(), n)?;
+        Ok(Self {
+            coder: tag >> 4,
+            transform,
+        })
+    }
+
+    /// Of a model.
+    fn description(&self) -> Option<Description> {
+        match self.coder {
+            CODER_STEADY_MODEL => Some(Description::Steady),
+            CODER_NUMBERS_MODEL => Some(Description::Numbers),
+            CODER_MODEL => Some(Description::Offsets),
+            _ => None,
         }
-        CODER_SPARSE => sparse::read(cursor, &stretches, n)?,
-        CODER_FRAME => frame::read(cursor, n)?,
-        coder => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
-    };
-    transform.invert(&mut integers, references);
-    Ok(integers)
+    }
+
+    fn integers(
+        &self,
+        cursor: &mut Cursor<'_>,
+        references: &[&[i32]],
+        n: usize,
+    ) -> Result<Vec<i32>, CodecError> {
+        let stretches = self.transform.stretches(n);
+        let mut integers = match (self.coder, self.description()) {
+            (_, Some(written)) => {
+                let stretches = [&stretches[..]];
+                let by = match stretches[0].is_empty() {
+                    true => references,
+                    false => &stretches,
+                };
+                let mut integers = Vec::with_capacity(n);
+                model::read(cursor, written, by, n, &mut |piece| {
+                    integers.extend_from_slice(piece);
+                })?;
+                integers
+            }
+            (CODER_STREAM, _) => {
+                let mut integers = vec![0; n];
+                stream::read_into(cursor, &mut integers)?;
+                integers
+            }
+            (CODER_SPARSE, _) => sparse::read(cursor, &stretches, n)?,
+            (CODER_FRAME, _) => frame::read(cursor, n)?,
+            (coder, _) => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
+        };
+        self.transform.invert(&mut integers, references);
+        Ok(integers)
+    }
 }

@@ -19,15 +19,24 @@ use super::{CodecError, coding, wide};
 /// type or length, [`CodecError::Mismatch`].
 pub fn decode<T: Element>(payload: &[u8], dst: &mut [T]) -> Result<(), CodecError> {
     let mut bytes = Vec::with_capacity(size_of_val(dst));
-    decode_bytes(payload, T::TYPE, dst.len(), &[], &mut bytes)?;
+    decode_bytes(payload, T::TYPE, dst.len(), &[], Keep::Nothing, &mut bytes)?;
     bytemuck::cast_slice_mut(dst).copy_from_slice(&bytes);
     Ok(())
+}
+
+/// What [`decode_bytes`] returns beside the values' bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The values' own integers, where the payload has such.
+    Integers,
+    /// Nothing, which is faster.
+    Nothing,
 }
 
 /// Appends the little-endian bytes of the `n` values of `payload` to `out`. `references` are the
 /// integers, in the same rows, of the columns that the payload refers to.
 ///
-/// Returns the values' own integers, where the payload has such: see [`decode_integers`], and
+/// Returns the values' own integers, where the payload has such and they are to be kept: see [`decode_integers`], and
 /// [`bytes_of_integers`] for when they are known. On an error some bytes may have been appended.
 ///
 /// # Errors
@@ -37,6 +46,7 @@ pub fn decode_bytes(
     element: ElementType,
     n: usize,
     references: &[&[i32]],
+    keep: Keep,
     out: &mut Vec<u8>,
 ) -> Result<Option<Vec<i32>>, CodecError> {
     let (header, mut body) = open(payload, element, n)?;
@@ -44,9 +54,14 @@ pub fn decode_bytes(
     let integers = match header.kind {
         PayloadKind::Grid32 | PayloadKind::Integers | PayloadKind::LogQuantized32 => {
             let form = Form::read(header.kind, element, &mut body, n)?;
-            let integers = coding::read(&mut body, references, n)?;
-            write_values(&form, element, &integers, out)?;
-            Some(integers)
+            if keep == Keep::Nothing && form.is_by_value() {
+                form.append_coded(element, &mut body, references, n, out)?;
+                None
+            } else {
+                let integers = coding::read(&mut body, references, n)?;
+                form.append_all(element, &integers, out)?;
+                Some(integers).filter(|_| keep == Keep::Integers)
+            }
         }
         kind => {
             match element {
@@ -153,7 +168,7 @@ pub fn bytes_of_integers(
     match header.kind {
         PayloadKind::Grid32 | PayloadKind::Integers | PayloadKind::LogQuantized32 => {
             let form = Form::read(header.kind, element, &mut body, integers.len())?;
-            write_values(&form, element, integers, out)
+            form.append_all(element, integers, out)
         }
         kind => Err(without_integers(kind)),
     }
@@ -163,52 +178,88 @@ fn without_integers(kind: PayloadKind) -> CodecError {
     CodecError::corrupt(format!("a reference to a payload of kind {kind:?}"))
 }
 
-fn write_values(
-    form: &Form,
-    element: ElementType,
-    integers: &[i32],
-    out: &mut Vec<u8>,
-) -> Result<(), CodecError> {
-    match (form, element) {
-        (Form::Integers, _) => {}
-        (form, ElementType::F16) => return form.reconstruct::<f16>(integers, out),
-        (form, ElementType::F32) => return form.reconstruct::<f32>(integers, out),
-        (form, ElementType::F64) => return form.reconstruct::<f64>(integers, out),
-        _ => {}
-    }
-    match (form, element) {
-        (Form::Integers, ElementType::I32) => from_integers::<i32>(integers, out)?,
-        (Form::Integers, ElementType::U32) => from_integers::<u32>(integers, out)?,
-        (Form::Integers, ElementType::I64) => from_integers::<i64>(integers, out)?,
-        (Form::Integers, ElementType::U64) => from_integers::<u64>(integers, out)?,
-        _ => return Err(CodecError::corrupt("integers for floats")),
-    }
-    Ok(())
-}
-
 impl Form {
-    /// Appends the bytes of the values that `integers` stand for.
-    fn reconstruct<F: Float>(&self, integers: &[i32], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    /// Whether each value is made as soon in pieces as all at once.
+    fn is_by_value(&self) -> bool {
+        !matches!(self, Self::Levels(..))
+    }
+
+    /// Appends the bytes of the values that all integers of a payload stand for.
+    fn append_all(
+        &self,
+        element: ElementType,
+        integers: &[i32],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
         let start = out.len();
-        let outliers = match self {
+        self.append(element, integers, out)?;
+        self.put_outliers(element, &mut out[start..]);
+        Ok(())
+    }
+
+    /// As [`append_all`](Self::append_all), as the integers are decoded: they stay in the first-level cache.
+    fn append_coded(
+        &self,
+        element: ElementType,
+        body: &mut Cursor<'_>,
+        references: &[&[i32]],
+        n: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        let start = out.len();
+        let mut appended = Ok(());
+        coding::read_pieces(body, references, n, &mut |integers| {
+            if appended.is_ok() {
+                appended = self.append(element, integers, out);
+            }
+        })?;
+        appended?;
+        self.put_outliers(element, &mut out[start..]);
+        Ok(())
+    }
+
+    /// Appends the bytes of the values that `integers` stand for, but for outliers.
+    fn append(
+        &self,
+        element: ElementType,
+        integers: &[i32],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        match (self, element) {
+            (Self::Integers, ElementType::I32) => from_integers::<i32>(integers, out),
+            (Self::Integers, ElementType::U32) => from_integers::<u32>(integers, out),
+            (Self::Integers, ElementType::I64) => from_integers::<i64>(integers, out),
+            (Self::Integers, ElementType::U64) => from_integers::<u64>(integers, out),
+            (_, ElementType::F16) => self.reconstruct::<f16>(integers, out),
+            (_, ElementType::F32) => self.reconstruct::<f32>(integers, out),
+            (_, ElementType::F64) => self.reconstruct::<f64>(integers, out),
+            _ => Err(CodecError::corrupt("integers for floats")),
+        }
+    }
+
+    fn reconstruct<F: Float>(&self, integers: &[i32], out: &mut Vec<u8>) -> Result<(), CodecError> {
+        match self {
             Self::Integers => return Err(CodecError::corrupt("integers for floats")),
-            Self::Grid(grid, outliers) => {
-                reconstruct_all::<F>(*grid, integers, out);
-                outliers
-            }
-            Self::Levels(levels, outliers) => {
-                levels.each(integers, |value: F| {
-                    out.extend_from_slice(bytemuck::bytes_of(&value))
-                });
-                outliers
-            }
-        };
-        for (index, bits) in outliers {
-            let at = start + index * size_of::<F>();
-            let value = F::from_low_bits(*bits);
-            out[at..at + size_of::<F>()].copy_from_slice(bytemuck::bytes_of(&value));
+            Self::Grid(grid, _) => reconstruct_all::<F>(*grid, integers, out),
+            Self::Levels(levels, _) => levels.each(integers, |value: F| {
+                out.extend_from_slice(bytemuck::bytes_of(&value))
+            }),
         }
         Ok(())
+    }
+
+    /// Replaces outliers among the bytes of a payload's values.
+    fn put_outliers(&self, element: ElementType, values: &mut [u8]) {
+        let outliers = match self {
+            Self::Integers => return,
+            Self::Grid(_, outliers) | Self::Levels(_, outliers) => outliers,
+        };
+        let width = element.width();
+        for (index, bits) in outliers {
+            // Little-endian, as the values are: the lowest bytes.
+            let bytes = &bits.to_le_bytes()[..width];
+            values[index * width..][..width].copy_from_slice(bytes);
+        }
     }
 }
 

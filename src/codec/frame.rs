@@ -1,28 +1,22 @@
 //! Integers at a fixed width above the smallest, but for some that are kept apart: what decodes
 //! fastest.
 //!
-//! Source: Zukowski et al., "Super-Scalar RAM-CPU Cache Compression" (ICDE 2006). Bits lie in eight
-//! lanes, as in Lemire and Boytsov's SIMD-BP128 (arXiv 1209.2137), so that one shift serves eight
-//! integers.
+//! Source: Zukowski et al., "Super-Scalar RAM-CPU Cache Compression" (ICDE 2006).
 //!
 //! ```text
 //! low         zigzag varint
 //! width       u8, at most 32
 //! exceptions  number: varint; if any: stream of u32 gaps (first index, then distance to the one
 //!             before, less 1), stream of their integers, i32
-//! words       u32, by groups of 256 integers: lane i % 8 holds the i-th in its i / 8-th field
+//! fields      of `width` bits, by groups of 256 integers: see `fields`
 //! ```
 
 use super::CodecError;
 use super::bits::{unzigzag, zigzag};
+use super::fields::{self, GROUP, MAX_WIDTH};
 use super::payload::{self, Cursor};
 use super::stream::{self, Delta};
 use super::wide;
-
-const LANES: usize = 8;
-/// Integers of a group.
-const GROUP: usize = 32 * LANES;
-const MAX_WIDTH: u32 = 32;
 
 /// Bits of an exception, about; and of there being some.
 const EXCEPTION_BITS: usize = 28;
@@ -79,7 +73,7 @@ impl Frame {
 
     /// Appends `integers`.
     pub(super) fn write(self, integers: &[i32], out: &mut Vec<u8>) {
-        let mask = field_mask(self.width);
+        let mask = fields::mask(self.width);
         let exceptions: Vec<usize> = (0..integers.len())
             .filter(|i| above(integers[*i], self.low) > mask)
             .collect();
@@ -96,18 +90,11 @@ impl Frame {
             stream::write(&gaps, Delta::Order(0), out);
             stream::write(&apart, Delta::Order(0), out);
         }
-        for group in integers.chunks(GROUP) {
-            let mut words = [0u32; GROUP + LANES];
-            for (i, x) in group.iter().enumerate() {
-                let field = above(*x, self.low) & mask;
-                let (word, shift) = place(i / LANES, self.width);
-                words[word * LANES + i % LANES] |= field << shift;
-                words[(word + 1) * LANES + i % LANES] |= field >> 1 >> (31 - shift);
-            }
-            for word in &words[..words_of(group.len(), self.width)] {
-                out.extend_from_slice(&word.to_le_bytes());
-            }
-        }
+        fields::write(
+            integers.iter().map(|x| above(*x, self.low)),
+            self.width,
+            out,
+        );
     }
 }
 
@@ -133,12 +120,10 @@ pub(super) fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecE
     let mut group = [0; GROUP];
     for start in (0..n).step_by(GROUP) {
         let group = &mut group[..GROUP.min(n - start)];
-        let (words, _) = cursor
-            .take(words_of(group.len(), width) * 4)?
-            .as_chunks::<4>();
+        let bytes = cursor.take(fields::bytes_of_group(group.len(), width))?;
         wide::run(
             #[inline(always)]
-            || unpack(words, low, width, group),
+            || fields::read(bytes, low, width, group),
         );
         integers.extend_from_slice(group);
     }
@@ -153,65 +138,9 @@ pub(super) fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecE
     Ok(integers)
 }
 
-/// One group, eight integers at a time.
-#[inline(always)]
-fn unpack(from: &[[u8; 4]], low: i32, width: u32, group: &mut [i32]) {
-    let mask = field_mask(width);
-    let (mut ahead, _) = from.as_chunks::<LANES>();
-    let (rows, rest) = group.as_chunks_mut::<LANES>();
-    let mut last = [0; LANES];
-    let mut shift = 0;
-    // From word to word: a loop over rows would be vectorized across them.
-    for to in rows.iter_mut().chain([&mut last]) {
-        // The last row reaches into no word behind the last; rows of no bits have no word.
-        let (first, second) = match *ahead {
-            [first, second, ..] => (first, second),
-            [first] => (first, [[0; 4]; LANES]),
-            [] => Default::default(),
-        };
-        let beyond = field_mask((shift + width).saturating_sub(32));
-        // Masked apart, for a shift of 64 bits is not vectorized; and by arrays, which alias nothing.
-        let lower = first.map(
-            #[inline(always)]
-            |word| (u32::from_le_bytes(word) >> shift) & mask,
-        );
-        let upper = second.map(
-            #[inline(always)]
-            |word| (u32::from_le_bytes(word) & beyond) << ((32 - shift) % 32),
-        );
-        *to = std::array::from_fn(
-            #[inline(always)]
-            |lane| low.wrapping_add((lower[lane] | upper[lane]) as i32),
-        );
-        shift += width;
-        if shift >= 32 {
-            shift -= 32;
-            ahead = ahead.get(1..).unwrap_or_default();
-        }
-    }
-    rest.copy_from_slice(&last[..rest.len()]);
-}
-
 /// How far `x` lies above `low`; what lies below is far above.
 fn above(x: i32, low: i32) -> u32 {
     x.wrapping_sub(low) as u32
-}
-
-#[inline(always)]
-fn field_mask(width: u32) -> u32 {
-    ((1u64 << width) - 1) as u32
-}
-
-/// The word of a lane, and the bit in it, that a row's field starts at. There are at most 32 rows.
-#[inline(always)]
-fn place(row: usize, width: u32) -> (usize, u32) {
-    let bit = row as u32 * width;
-    ((bit / 32) as usize % (GROUP / LANES), bit % 32)
-}
-
-/// Words of a group of `n` integers.
-fn words_of(n: usize, width: u32) -> usize {
-    (n.div_ceil(LANES) * width as usize).div_ceil(32) * LANES
 }
 
 #[cfg(test)]
@@ -247,19 +176,6 @@ mod tests {
         #[test]
         fn any_bytes_are_an_error_or_integers(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = read(&mut Cursor::new(&bytes), 300);
-        }
-
-        #[test]
-        fn wide_or_not_is_the_same(
-            low: i32,
-            width in 0u32..=32,
-            n in 1usize..=GROUP,
-            bytes in prop::collection::vec(any::<[u8; 4]>(), GROUP),
-        ) {
-            let (mut plain, mut widened) = (vec![0; n], vec![0; n]);
-            unpack(&bytes[..words_of(n, width)], low, width, &mut plain);
-            wide::run(|| unpack(&bytes[..words_of(n, width)], low, width, &mut widened));
-            prop_assert_eq!(plain, widened);
         }
     }
 

@@ -35,6 +35,15 @@ impl Graph {
         }
     }
 
+    /// Columns that a reader of one with `parents` decodes besides it.
+    pub(super) fn ancestors(&self, parents: &[usize]) -> usize {
+        let mut ancestors = Vec::new();
+        for &parent in parents {
+            self.ancestors_into(parent, &mut ancestors);
+        }
+        ancestors.len()
+    }
+
     /// Whether `column` may refer to `parents` instead of to those that it refers to now.
     pub(super) fn allows(&self, column: usize, parents: &[usize]) -> bool {
         let mut ancestors = Vec::new();

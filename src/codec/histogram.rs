@@ -1,7 +1,7 @@
 //! Frequencies of symbols: from counts to a description of a few bits a symbol, and from that to
 //! the frequencies that coder and decoder use.
 
-use super::bits::{BitReader, BitWriter, Number};
+use super::bits::{Bit, BitReader, BitWriter, Number, unzigzag, zigzag};
 use super::rans::Frequencies;
 
 /// A weight is a small number, or one with this many bits below the leading one: fewer cost less
@@ -39,22 +39,45 @@ impl Precision {
     }
 }
 
-/// What the numbers of one description have in common.
-pub(super) struct Models([[Number; 2]; 4]);
+/// What the descriptions of a payload's tables have in common.
+pub(super) struct Models {
+    first: Number,
+    /// Symbols without a code at the start, and at the end.
+    ends: [Number; 2],
+    /// Whether a symbol has a code, by whether the one before has, and the same one in the table before.
+    some: [[Bit; 2]; 2],
+    /// How far codes are off, by how far the one before was, and by the same symbol in the table before.
+    off: [[Number; 2]; 3],
+}
 
 impl Models {
-    pub(super) const NEW: Models = Models([const { [Number::NEW; 2] }; 4]);
+    pub(super) const NEW: Models = Models {
+        first: Number::NEW,
+        ends: [Number::NEW; 2],
+        some: [[Bit::EVEN; 2]; 2],
+        off: [const { [Number::NEW; 2] }; 3],
+    };
+}
 
-    /// The model of a code, by the code before it and the code of the same symbol in the table
-    /// before.
-    fn of(&mut self, before: u32, above: u32) -> &mut Number {
-        let row = match before {
-            0 => 0,
-            1..=2 => 1,
-            3..=8 => 2,
-            _ => 3,
-        };
-        &mut self.0[row][usize::from(above > 0)]
+/// The last code of a table that is not zero, and how far it was off the one before, zigzag.
+#[derive(Clone, Copy)]
+struct Last {
+    code: u32,
+    off: u32,
+}
+
+impl Last {
+    /// Of a table's first code, which is off nothing.
+    fn first(code: u32) -> Self {
+        Self { code, off: 8 }
+    }
+
+    fn row(self) -> usize {
+        match self.off {
+            0..=2 => 0,
+            3..=8 => 1,
+            _ => 2,
+        }
     }
 }
 
@@ -74,34 +97,66 @@ pub(super) fn codes(counts: &[u32], log: u32, precision: Precision) -> Vec<u32> 
         .collect()
 }
 
+/// Describes a table: where its codes start and end, and each by how far it is off the one before, for
+/// symbols next to one another are about as frequent. `above` are the codes of the table before.
 pub(super) fn write(
     codes: &[u32],
     above: Option<&[u32]>,
     models: &mut Models,
     out: &mut BitWriter,
 ) {
-    let mut before = 0;
-    for (symbol, &code) in codes.iter().enumerate() {
-        let above = above.map_or(0, |above| above[symbol]);
-        out.number(models.of(before, above), code);
-        before = code;
+    let is_some = |code: &u32| *code > 0;
+    let (Some(first), Some(last)) = (
+        codes.iter().position(is_some),
+        codes.iter().rposition(is_some),
+    ) else {
+        return;
+    };
+    out.number(&mut models.ends[0], first as u32);
+    out.number(&mut models.ends[1], (codes.len() - 1 - last) as u32);
+    out.number(&mut models.first, codes[first]);
+    let mut near = Last::first(codes[first]);
+    for symbol in first + 1..=last {
+        let code = codes[symbol];
+        let above = usize::from(above.is_some_and(|above| above[symbol] > 0));
+        if symbol < last {
+            let before = usize::from(codes[symbol - 1] > 0);
+            out.bit(&mut models.some[before][above], code > 0);
+        }
+        if code > 0 {
+            let off = zigzag(code.wrapping_sub(near.code) as i32);
+            out.number(&mut models.off[near.row()][above], off);
+            near = Last { code, off };
+        }
     }
 }
 
+/// The codes of a table of `symbols` that [`write`] described; None where they start behind the end.
 pub(super) fn read(
     symbols: usize,
     above: Option<&[u32]>,
     models: &mut Models,
     input: &mut BitReader<'_>,
-) -> Vec<u32> {
-    let mut before = 0;
-    (0..symbols)
-        .map(|symbol| {
-            let above = above.map_or(0, |above| above.get(symbol).copied().unwrap_or(0));
-            before = input.number(models.of(before, above));
-            before
-        })
-        .collect()
+) -> Option<Vec<u32>> {
+    let first = input.number(&mut models.ends[0]) as usize;
+    let last = (symbols - 1).checked_sub(input.number(&mut models.ends[1]) as usize)?;
+    let mut codes = vec![0; symbols];
+    *codes.get_mut(first).filter(|_| first <= last)? = input.number(&mut models.first);
+    let mut near = Last::first(codes[first]);
+    for symbol in first + 1..=last {
+        let above = usize::from(above.is_some_and(|above| above[symbol] > 0));
+        if symbol < last {
+            let before = usize::from(codes[symbol - 1] > 0);
+            if !input.bit(&mut models.some[before][above]) {
+                continue;
+            }
+        }
+        let off = input.number(&mut models.off[near.row()][above]);
+        let code = near.code.wrapping_add(unzigzag(off) as u32);
+        codes[symbol] = code;
+        near = Last { code, off };
+    }
+    Some(codes)
 }
 
 /// Frequencies in proportion to the weights, none of those zero, adding up to 2^log; None where

@@ -13,6 +13,7 @@ use super::alphabet::Alphabet;
 use super::bits::{Bit, BitReader, BitWriter, Learning, Number};
 use super::cluster::{self, Clusters, MAX_CLUSTERS};
 use super::context::{Context, MAX_CONTEXTS};
+use super::early_histogram;
 use super::effort::Effort;
 use super::estimate::log2;
 use super::histogram::{self, Models, Precision};
@@ -32,6 +33,9 @@ const FAST_LANES_SHARE: f32 = 16.0;
 const LANES_SYMBOLS: usize = 1024;
 /// Symbols that are worth many runs, at least.
 const MANY_RUNS: usize = 8192;
+
+/// Of leading bits, so that their description hardly counts.
+const VALUES_A_SYMBOL: usize = 64;
 
 /// Fewer slots may cost so many times what more of them would.
 const SMALL_TABLE_WORTH: f32 = 1.003;
@@ -129,9 +133,14 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Whether symbols stand for more than one integer each, which pco tells apart as well.
+    /// Whether symbols stand for more than one integer each, or have more tables to describe than the values
+    /// bear, so that pco may do as well.
     pub(super) fn is_coarse(&self) -> bool {
-        matches!(self.alphabet, Alphabet::Tokens { .. })
+        match self.alphabet {
+            Alphabet::Tokens { .. } => true,
+            Alphabet::Leading { count, .. } => self.values.len() < VALUES_A_SYMBOL * count,
+            _ => false,
+        }
     }
 
     /// What part of the bits without context it takes, about: 1 where it looks at none, as pco.
@@ -383,15 +392,56 @@ fn read_clusters(
     Ok((count, of_context))
 }
 
-/// Decodes `n` values that [`Model::write`] wrote; it writes a description that learns quickly, and
-/// wrote steady ones before format version 3.
+/// How a description was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Description {
+    /// Before format version 3: it learns steadily.
+    Steady,
+    /// Before format version 6: by a number for each symbol of a table.
+    Numbers,
+    /// As [`Model::write`] does.
+    Offsets,
+}
+
+impl Description {
+    fn learning(self) -> Learning {
+        match self {
+            Self::Steady => Learning::Steady,
+            Self::Numbers | Self::Offsets => Learning::Quick,
+        }
+    }
+
+    /// The codes of `count` tables of `symbols`.
+    fn tables(
+        self,
+        count: usize,
+        symbols: usize,
+        input: &mut BitReader<'_>,
+    ) -> Option<Vec<Vec<u32>>> {
+        let mut models = Models::NEW;
+        let mut early = early_histogram::Models::NEW;
+        let mut tables: Vec<Vec<u32>> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let above = tables.last().map(|above| &above[..]);
+            tables.push(match self {
+                Self::Offsets => histogram::read(symbols, above, &mut models, input)?,
+                _ => early_histogram::read(symbols, above, &mut early, input),
+            });
+        }
+        Some(tables)
+    }
+}
+
+/// Decodes `n` values that [`Model::write`] wrote, or an earlier version of it, and hands them to `sink` in
+/// pieces.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
-    learning: Learning,
+    written: Description,
     references: &[&[i32]],
     n: usize,
-) -> Result<Vec<i32>, CodecError> {
-    let mut description = BitReader::open(cursor, learning)?;
+    sink: &mut dyn FnMut(&[i32]),
+) -> Result<(), CodecError> {
+    let mut description = BitReader::open(cursor, written.learning())?;
     let context = Context::read(&mut description, references.len())?;
     let alphabet = Alphabet::read(&mut description)?;
     let size = alphabet.symbols();
@@ -405,21 +455,19 @@ pub(super) fn read(
     let (count, of_context) = read_clusters(&mut description, context.size(size))?;
     debug_assert!(count <= MAX_CLUSTERS);
     let precision = Precision::of(n);
-    let mut models = Models::NEW;
-    let mut above: Option<Vec<u32>> = None;
-    let mut tables = Vec::with_capacity(count);
-    for _ in 0..count {
-        let codes = histogram::read(size, above.as_deref(), &mut models, &mut description);
-        tables.push(
-            histogram::frequencies(&codes, log, precision)
-                .ok_or_else(|| CodecError::corrupt("a table without symbols"))?,
-        );
-        above = Some(codes);
-    }
+    let tables = written
+        .tables(count, size, &mut description)
+        .and_then(|codes| {
+            let frequencies = codes
+                .iter()
+                .map(|codes| histogram::frequencies(codes, log, precision));
+            frequencies.collect::<Option<Vec<Frequencies>>>()
+        });
+    let tables = tables.ok_or_else(|| CodecError::corrupt("a table without symbols"))?;
     description.finish()?;
     if is_constant(&tables) {
         let symbol = tables[0].iter().position(|f| *f > 0).unwrap_or(0);
-        let mut integers = Integers::open(&alphabet, cursor, n)?;
+        let mut integers = Integers::open(&alphabet, cursor, n, sink)?;
         integers.add_all(&vec![symbol as u8; n]);
         return integers.finish();
     }
@@ -433,5 +481,5 @@ pub(super) fn read(
         references,
         lanes,
     };
-    unpack.run(cursor, n)
+    unpack.run(cursor, n, sink)
 }

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
-use super::ABSENT;
 use super::alphabet::Alphabet;
 use super::bits::{BitWriter, Learning, Number};
 use super::context::{Buckets, Context, Span};
 use super::effort::Effort;
 use super::histogram::{self, Models};
-use super::model::{self, Model};
+use super::model::{self, Description, Model};
 use super::payload::Cursor;
+use super::{ABSENT, CodecError};
 
 /// A context by none, one or two references, and by the symbol before or not.
 fn context(references: &[&[i32]], difference: bool, previous: Option<u32>) -> Context {
@@ -20,15 +20,27 @@ fn context(references: &[&[i32]], difference: bool, previous: Option<u32>) -> Co
     }
 }
 
+fn read(
+    bytes: &[u8],
+    written: Description,
+    references: &[&[i32]],
+    n: usize,
+) -> Result<Vec<i32>, CodecError> {
+    let (mut cursor, mut values) = (Cursor::new(bytes), Vec::new());
+    model::read(&mut cursor, written, references, n, &mut |piece| {
+        values.extend_from_slice(piece);
+    })?;
+    cursor.finish()?;
+    Ok(values)
+}
+
 fn round_trip(values: &[i32], context: &Context, references: &[&[i32]], effort: Effort) {
     let Some(model) = Model::new(values, context, references, effort) else {
         return;
     };
     let mut out = Vec::new();
     model.write(&mut out);
-    let mut cursor = Cursor::new(&out);
-    let read_back = model::read(&mut cursor, Learning::Quick, references, values.len()).unwrap();
-    assert!(cursor.finish().is_ok());
+    let read_back = read(&out, Description::Offsets, references, values.len()).unwrap();
     assert!(read_back == values);
 }
 
@@ -59,11 +71,12 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..600),
         length in 0u8..120,
         n in prop_oneof![1usize..300, 8000usize..8300],
+        written in prop::sample::select(vec![Description::Steady, Description::Numbers, Description::Offsets]),
     ) {
         // A description that seems to have a sound length gets further.
         let bytes: Vec<u8> = [length].into_iter().chain(bytes).collect();
         let other = vec![1; n];
-        let _ = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[&other, &other], n);
+        let _ = read(&bytes, written, &[&other, &other], n);
     }
 
     #[test]
@@ -79,7 +92,7 @@ proptest! {
         Model::new(&values, &context, &[&other], Effort::Balanced).unwrap().write(&mut out);
         let at = at.index(out.len().min(200));
         out[at] ^= bits;
-        let _ = model::read(&mut Cursor::new(&out), Learning::Quick, &[&other], values.len());
+        let _ = read(&out, Description::Offsets, &[&other], values.len());
     }
 
     #[test]
@@ -126,7 +139,7 @@ fn runs_of_tiny_blocks_in_several_lanes_are_refused() {
             bytes.extend_from_slice(&description);
             // States and words for any number of lanes.
             bytes.resize(bytes.len() + 200, 1);
-            let read = model::read(&mut Cursor::new(&bytes), Learning::Quick, &[], n);
+            let read = read(&bytes, Description::Offsets, &[], n);
             let error = read.unwrap_err().to_string();
             let usual = (9..=13).contains(&slots);
             assert_eq!(

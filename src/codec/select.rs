@@ -46,6 +46,8 @@ pub struct Search {
     pub references: usize,
     /// Columns that a reader of one column decodes besides, at most.
     pub ancestors: usize,
+    /// What part of a column's bits each of these must save.
+    pub price: f32,
     /// Whether tables may be chosen by context: by other columns, or by the value before.
     pub contexts: bool,
     /// Rows of the sample.
@@ -57,13 +59,14 @@ pub struct Search {
 impl Search {
     /// The search of an effort, with at most `references` of a column.
     pub fn of(effort: Effort, references: usize) -> Self {
-        let (references, ancestors, sample, partners) = match effort {
-            Effort::Fast => (references.min(1), 2, 4096, 2),
-            Effort::Balanced => (references.min(MOST_REFERENCES), 6, 8192, 4),
-            Effort::Small => (references.min(MOST_REFERENCES), 12, MAX_SAMPLE, 12),
+        let (most, ancestors, price, sample, partners) = match effort {
+            Effort::Fast => (1, 2, ANCESTOR_PRICE, 4096, 2),
+            Effort::Balanced => (MOST_REFERENCES, 6, ANCESTOR_PRICE, 8192, 4),
+            Effort::Small => (MOST_REFERENCES, 12, 0.0, MAX_SAMPLE, 12),
         };
         Self {
-            references,
+            references: references.min(most),
+            price,
             contexts: effort != Effort::Fast,
             ancestors,
             sample,
@@ -71,6 +74,10 @@ impl Search {
         }
     }
 }
+
+/// A reader of a few columns decodes each ancestor for nothing else, which takes it as long as the column
+/// itself.
+const ANCESTOR_PRICE: f32 = 0.05;
 
 /// A transform, a context or a reference more must be better than by chance, and pay for its
 /// description.
@@ -232,6 +239,8 @@ fn refer(
     let mut trial = Trial {
         column,
         columns,
+        graph,
+        price: search.price,
         cost,
         best: (column.bits, column.plan.clone()),
     };
@@ -288,7 +297,11 @@ fn refer(
 struct Trial<'a> {
     column: &'a Column,
     columns: &'a [Option<Column>],
+    graph: &'a Graph,
+    /// See [`Search::price`].
+    price: f32,
     cost: &'a mut Cost,
+    /// Bits, with the price of ancestors.
     best: (f32, Plan),
 }
 
@@ -328,7 +341,8 @@ impl Trial<'_> {
                 buckets: buckets.collect(),
                 previous,
             };
-            let bits = self.cost.of(&symbols, &context, &samples);
+            let price = self.price * self.graph.ancestors(&all) as f32;
+            let bits = self.cost.of(&symbols, &context, &samples) * (1.0 + price);
             if worth(bits, self.best.0) {
                 self.best = (
                     bits,

@@ -36,7 +36,15 @@ fn check<F: Float>(values: &[F], bound: f64) {
         assert_eq!(block.min_max, min_max);
         let mut bare = vec![0; 0];
         let unsealed = unsealed(&block.payload).unwrap();
-        decode_bytes(&unsealed, F::TYPE, values.len(), &[], &mut bare).unwrap();
+        decode_bytes(
+            &unsealed,
+            F::TYPE,
+            values.len(),
+            &[],
+            Keep::Integers,
+            &mut bare,
+        )
+        .unwrap();
         assert!(bare == bytemuck::cast_slice::<F, u8>(&decoded));
     }
 }

@@ -55,9 +55,22 @@ fn read(payload: &[u8], n: usize) {
     let others: Vec<i32> = (0..n as i32).collect();
     let references: [&[i32]; 2] = [&others, &others];
     for element in ElementType::ALL {
-        let mut out = Vec::new();
-        if let Ok(Some(integers)) = decode_bytes(payload, element, n, &references, &mut out) {
-            let _ = bytes_of_integers(payload, element, &integers, &mut out);
+        let (mut out, mut by_pieces) = (Vec::new(), Vec::new());
+        let decoded = decode_bytes(payload, element, n, &references, Keep::Integers, &mut out);
+        let again = decode_bytes(
+            payload,
+            element,
+            n,
+            &references,
+            Keep::Nothing,
+            &mut by_pieces,
+        );
+        assert_eq!(decoded.is_ok(), again.is_ok());
+        if let Ok(integers) = decoded {
+            assert!(out == by_pieces);
+            if let Some(integers) = integers {
+                let _ = bytes_of_integers(payload, element, &integers, &mut out);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::payload::Cursor;
 use super::rans::{self, Bases, Coded, DecodeTables, Decoder};
 use super::wide;
 
-/// Integers decoded at a time: a multiple of all numbers of lanes.
+/// Integers decoded at a time: a multiple of all numbers of lanes, and of [`GROUP`](super::fields::GROUP).
 const PIECE: usize = 2048;
 
 /// What the symbols of a payload are decoded with.
@@ -26,13 +26,19 @@ pub(super) struct Unpack<'a> {
 }
 
 impl Unpack<'_> {
-    /// Decodes the `n` integers of coded symbols and of what these do not say.
-    pub(super) fn run(&self, cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecError> {
+    /// Decodes the `n` integers of coded symbols and of what these do not say, and hands them to `sink` in
+    /// pieces.
+    pub(super) fn run(
+        &self,
+        cursor: &mut Cursor<'_>,
+        n: usize,
+        sink: &mut dyn FnMut(&[i32]),
+    ) -> Result<(), CodecError> {
         if self.lanes == many::LANES {
-            return self.run_many(cursor, n);
+            return self.run_many(cursor, n, sink);
         }
         let coded = Coded::open(cursor, self.lanes)?;
-        let mut integers = Integers::open(self.alphabet, cursor, n)?;
+        let mut integers = Integers::open(self.alphabet, cursor, n, sink)?;
         wide::run(
             #[inline(always)]
             || match self.lanes {
@@ -45,10 +51,15 @@ impl Unpack<'_> {
         integers.finish()
     }
 
-    fn run_many(&self, cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecError> {
+    fn run_many(
+        &self,
+        cursor: &mut Cursor<'_>,
+        n: usize,
+        sink: &mut dyn FnMut(&[i32]),
+    ) -> Result<(), CodecError> {
         let previous = self.context.previous;
         let mut decoder = many::Decoder::open(cursor, self.tables, self.bases, n, previous)?;
-        let mut integers = Integers::open(self.alphabet, cursor, n)?;
+        let mut integers = Integers::open(self.alphabet, cursor, n, sink)?;
         // Runs are decoded side by side, so that the first integers are known last.
         let first = previous.map_or(decoder.in_rounds(), |_| 0);
         let times = self.context.by_previous(self.alphabet.symbols()) as u16;
@@ -81,7 +92,7 @@ impl Unpack<'_> {
     fn in_lanes<const LANES: usize>(
         &self,
         coded: &Coded<'_>,
-        integers: &mut Integers<'_, '_>,
+        integers: &mut Integers<'_, '_, '_>,
     ) -> Result<(), CodecError> {
         let mut decoder = Decoder::<LANES>::new(coded, self.tables);
         match self.context.previous {
@@ -110,7 +121,7 @@ impl Unpack<'_> {
     fn pieces(
         &self,
         range: Range<usize>,
-        integers: &mut Integers<'_, '_>,
+        integers: &mut Integers<'_, '_, '_>,
         mut decode: impl FnMut(&[u16], &mut [u8]),
     ) {
         let (mut rows, mut symbols) = ([0u16; PIECE], [0u8; PIECE]);
@@ -133,7 +144,7 @@ impl Unpack<'_> {
         &self,
         decoder: &mut Decoder<'_, '_, LANES>,
         shift: u32,
-        integers: &mut Integers<'_, '_>,
+        integers: &mut Integers<'_, '_, '_>,
     ) {
         let n = integers.n;
         let mut symbols = vec![0u8; n];
@@ -155,28 +166,29 @@ impl Unpack<'_> {
     }
 }
 
-/// Integers as they are decoded: memory is written to once, when they are known.
-pub(super) struct Integers<'m, 'a> {
+/// Integers as they are decoded, piece by piece.
+pub(super) struct Integers<'m, 'a, 's> {
     alphabet: &'m Alphabet,
     extra: Extra<'a>,
     n: usize,
-    known: Vec<i32>,
     piece: [i32; PIECE],
+    sink: &'s mut dyn FnMut(&[i32]),
 }
 
-impl<'m, 'a> Integers<'m, 'a> {
+impl<'m, 'a, 's> Integers<'m, 'a, 's> {
     /// `n` integers, whose extra bits are at `cursor`.
     pub(super) fn open(
         alphabet: &'m Alphabet,
         cursor: &mut Cursor<'a>,
         n: usize,
+        sink: &'s mut dyn FnMut(&[i32]),
     ) -> Result<Self, CodecError> {
         Ok(Self {
             alphabet,
-            extra: alphabet.open_extra(cursor)?,
+            extra: alphabet.open_extra(cursor, n)?,
             n,
-            known: Vec::with_capacity(n),
             piece: [0; PIECE],
+            sink,
         })
     }
 
@@ -185,7 +197,7 @@ impl<'m, 'a> Integers<'m, 'a> {
     fn add(&mut self, symbols: &[u8]) {
         let piece = &mut self.piece[..symbols.len()];
         self.alphabet.decode(symbols, &mut self.extra, piece);
-        self.known.extend_from_slice(piece);
+        (self.sink)(piece);
     }
 
     #[inline(always)]
@@ -195,9 +207,8 @@ impl<'m, 'a> Integers<'m, 'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Result<Vec<i32>, CodecError> {
-        self.extra.finish()?;
-        Ok(self.known)
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        self.extra.finish()
     }
 }
 
@@ -259,7 +270,13 @@ mod tests {
             references: &[&other],
             lanes,
         };
-        unpack.run(&mut Cursor::new(&out), n).unwrap()
+        let mut integers = Vec::new();
+        unpack
+            .run(&mut Cursor::new(&out), n, &mut |piece| {
+                integers.extend_from_slice(piece);
+            })
+            .unwrap();
+        integers
     }
 
     proptest! {

@@ -22,7 +22,7 @@ use super::element::ElementType;
 use super::encode::EncodedBlock;
 use super::payload::{MAX_BLOCK_VALUES, write_varint};
 use super::select::Plan;
-use super::{CodecError, decode_bytes, decode_integers, payload};
+use super::{CodecError, Keep, decode_bytes, decode_integers, payload};
 
 /// How the values of a block of vectors are divided among payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,14 +112,14 @@ pub fn decode_vector(
         VectorForm::Runs => {
             for (payload, first) in parts.payloads.iter().zip((0..n).step_by(MAX_BLOCK_VALUES)) {
                 let values = MAX_BLOCK_VALUES.min(n - first);
-                decode_bytes(payload, element, values, &[], out)?;
+                decode_bytes(payload, element, values, &[], Keep::Nothing, out)?;
             }
         }
         VectorForm::Positions => {
             for (payload, first) in parts.payloads.iter().zip((0..n).step_by(MAX_BLOCK_VALUES)) {
                 let values = MAX_BLOCK_VALUES.min(n - first);
                 let positions = position_integers(positions, first..first + values, dimensions);
-                decode_bytes(payload, element, values, &[&positions], out)?;
+                decode_bytes(payload, element, values, &[&positions], Keep::Nothing, out)?;
             }
         }
         VectorForm::Dimensions => {
@@ -265,7 +265,14 @@ impl Dimensional<'_> {
                 None => {
                     let references = self.references(dimension);
                     let n = self.counts[dimension];
-                    decode_bytes(payload, self.element, n, &references, &mut bytes)?;
+                    decode_bytes(
+                        payload,
+                        self.element,
+                        n,
+                        &references,
+                        Keep::Nothing,
+                        &mut bytes,
+                    )?;
                 }
             }
         }

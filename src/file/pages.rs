@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::{ABSENT, ElementType, bytes_of_integers, decode_bytes, decode_integers};
+use crate::codec::{ABSENT, ElementType, Keep, bytes_of_integers, decode_bytes, decode_integers};
 
 use super::cache::IntegerCache;
 use super::error::{FileError, Result};
@@ -137,8 +137,12 @@ impl<'a> PageDecoder<'a> {
         }
         let references = self.references(unit, page, &validity)?;
         let references: Vec<&[i32]> = references.iter().map(|integers| &integers[..]).collect();
-        let integers = decode_bytes(payload, element, values, &references, body)?;
-        if let (Some(integers), true) = (integers, self.layout.is_referenced(page)) {
+        let keep = match self.layout.is_referenced(page) {
+            true => Keep::Integers,
+            false => Keep::Nothing,
+        };
+        let integers = decode_bytes(payload, element, values, &references, keep, body)?;
+        if let Some(integers) = integers {
             self.keep(unit, aligned(integers, page, &validity));
         }
         Ok(())

@@ -19,7 +19,7 @@ pub(super) const CREATED_BY: &str = "tolerant version";
 const MARKER: &str = "TOLERANT";
 
 /// The format version that this build writes. It reads all up to this.
-pub(super) const VERSION: u8 = 5;
+pub(super) const VERSION: u8 = 6;
 
 /// Where the block index lies.
 #[derive(Debug, Clone, Copy, PartialEq)]

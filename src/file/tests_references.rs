@@ -10,6 +10,8 @@ use arrow::array::*;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaDataReader;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use super::catalog::Catalog;
 use super::tests::pack;
@@ -164,9 +166,10 @@ fn columns_refer_to_others_and_read_alike() {
 /// A block of nulls alone has nothing to refer to, and keeps no one from referring to the others.
 #[test]
 fn columns_with_a_block_of_nulls_are_referred_to() {
-    let noise = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32;
-    let x = |i: usize| (i / 1500 != 3).then(|| noise(i));
-    let y = |i: usize| (i / 1500 != 1).then(|| 3.0 * noise(i));
+    let mut random = StdRng::seed_from_u64(1);
+    let noise: Vec<f32> = (0..9000).map(|_| random.random()).collect();
+    let x = |i: usize| (i / 1500 != 3).then(|| noise[i]);
+    let y = |i: usize| (i / 1500 != 1).then(|| 3.0 * noise[i]);
     let columns: [(&str, ArrayRef); 2] = [
         ("x", Arc::new((0..9000).map(x).collect::<Float32Array>())),
         ("y", Arc::new((0..9000).map(y).collect::<Float32Array>())),

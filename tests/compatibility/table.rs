@@ -52,6 +52,14 @@ pub fn table() -> RecordBatch {
         ("special", floats(&|i| (i % 11 != 2).then(|| special(i)))),
         ("noise", floats(&|i| Some(noise(i)))),
         ("scatter", floats(&|i| Some(scattered(i)))),
+        // Peaks far apart, and more levels than symbols.
+        (
+            "peaks",
+            floats(&|i| {
+                let sum: f64 = (0..3).map(|k| scattered(i + k * ROWS)).sum();
+                Some(sum / 2.0 + (scattered(i + 3 * ROWS) % 3.0) * 2500.0)
+            }),
+        ),
         (
             "follows",
             floats(&|i| (i % 13 != 4).then(|| scattered(i) * 3.0 + (i % 7) as f64)),

@@ -157,7 +157,7 @@ fn read(bytes: Bytes) -> Result<RecordBatch, String> {
 
 /// Where pages and block index end, by the seal.
 fn index_end(file: &[u8]) -> usize {
-    let marker = b"TOLERANT5 ";
+    let marker = b"TOLERANT6 ";
     let at = file.windows(10).rposition(|window| window == marker);
     let at = at.unwrap() + marker.len();
     let number = |at: usize| {
