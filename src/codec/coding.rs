@@ -293,21 +293,19 @@ pub(super) fn read_pieces(
     sink: &mut dyn FnMut(&[i32]),
 ) -> Result<(), CodecError> {
     let coded = Coded::open(cursor, references, n)?;
-    match coded.description() {
-        Some(written) if coded.transform == Transform::None => {
-            model::read(cursor, written, references, n, sink)
-        }
-        _ => {
-            sink(&coded.integers(cursor, references, n)?);
-            Ok(())
-        }
+    if coded.transform == Transform::None {
+        return coded.residuals(cursor, references, n, sink);
     }
+    sink(&coded.integers(cursor, references, n)?);
+    Ok(())
 }
 
 /// What stands before coded integers.
 struct Coded {
     coder: u8,
     transform: Transform,
+    /// See [`Transform::stretches`].
+    stretches: Vec<i32>,
 }
 
 impl Coded {
@@ -319,18 +317,9 @@ impl Coded {
         let transform = Transform::read(tag & 15, cursor, references.len(), n)?;
         Ok(Self {
             coder: tag >> 4,
+            stretches: transform.stretches(n),
             transform,
         })
-    }
-
-    /// Of a model.
-    fn description(&self) -> Option<Description> {
-        match self.coder {
-            CODER_STEADY_MODEL => Some(Description::Steady),
-            CODER_NUMBERS_MODEL => Some(Description::Numbers),
-            CODER_MODEL => Some(Description::Offsets),
-            _ => None,
-        }
     }
 
     fn integers(
@@ -339,30 +328,44 @@ impl Coded {
         references: &[&[i32]],
         n: usize,
     ) -> Result<Vec<i32>, CodecError> {
-        let stretches = self.transform.stretches(n);
-        let mut integers = match (self.coder, self.description()) {
-            (_, Some(written)) => {
-                let stretches = [&stretches[..]];
-                let by = match stretches[0].is_empty() {
-                    true => references,
-                    false => &stretches,
-                };
+        let mut integers = match self.coder {
+            CODER_SPARSE => sparse::read(cursor, &self.stretches, n)?,
+            _ => {
                 let mut integers = Vec::with_capacity(n);
-                model::read(cursor, written, by, n, &mut |piece| {
+                self.residuals(cursor, references, n, &mut |piece| {
                     integers.extend_from_slice(piece);
                 })?;
                 integers
             }
-            (CODER_STREAM, _) => {
-                let mut integers = vec![0; n];
-                stream::read_into(cursor, &mut integers)?;
-                integers
-            }
-            (CODER_SPARSE, _) => sparse::read(cursor, &stretches, n)?,
-            (CODER_FRAME, _) => frame::read(cursor, n)?,
-            (coder, _) => return Err(CodecError::corrupt(format!("unknown coder {coder}"))),
         };
         self.transform.invert(&mut integers, references);
         Ok(integers)
+    }
+
+    /// What the transform has left, in pieces.
+    fn residuals(
+        &self,
+        cursor: &mut Cursor<'_>,
+        references: &[&[i32]],
+        n: usize,
+        sink: &mut dyn FnMut(&[i32]),
+    ) -> Result<(), CodecError> {
+        let by_stretch = [&self.stretches[..]];
+        let by = match self.stretches.is_empty() {
+            true => references,
+            false => &by_stretch,
+        };
+        match self.coder {
+            CODER_STREAM => stream::read(cursor, n, sink),
+            CODER_STEADY_MODEL => model::read(cursor, Description::Steady, by, n, sink),
+            CODER_NUMBERS_MODEL => model::read(cursor, Description::Numbers, by, n, sink),
+            CODER_MODEL => model::read(cursor, Description::Offsets, by, n, sink),
+            CODER_FRAME => frame::read(cursor, n, sink),
+            CODER_SPARSE => {
+                sink(&sparse::read(cursor, &self.stretches, n)?);
+                Ok(())
+            }
+            coder => Err(CodecError::corrupt(format!("unknown coder {coder}"))),
+        }
     }
 }

@@ -13,7 +13,7 @@
 
 use super::CodecError;
 use super::bits::{unzigzag, zigzag};
-use super::fields::{self, GROUP, MAX_WIDTH};
+use super::fields::{self, Fields, GROUP, MAX_WIDTH};
 use super::payload::{self, Cursor};
 use super::stream::{self, Delta};
 use super::wide;
@@ -98,8 +98,14 @@ impl Frame {
     }
 }
 
-/// Reads `n` integers that [`Frame::write`] wrote.
-pub(super) fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecError> {
+/// Reads `n` integers that [`Frame::write`] wrote, and hands them to `sink` in pieces.
+pub(super) fn read(
+    cursor: &mut Cursor<'_>,
+    n: usize,
+    sink: &mut dyn FnMut(&[i32]),
+) -> Result<(), CodecError> {
+    /// Integers handed on at a time: whole groups that stay in the first-level cache.
+    const PIECE: usize = 8 * GROUP;
     let low =
         u32::try_from(cursor.varint()?).map_err(|_| CodecError::corrupt("a frame's start"))?;
     let low = unzigzag(low);
@@ -107,35 +113,49 @@ pub(super) fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecE
     if width > MAX_WIDTH {
         return Err(CodecError::corrupt(format!("integers of {width} bits")));
     }
+    let exceptions = read_exceptions(cursor, n)?;
+    let mut exceptions = exceptions.iter().peekable();
+    let mut fields = Fields::open(cursor, n, width)?;
+    let mut piece = [0; PIECE];
+    for start in (0..n).step_by(PIECE) {
+        let piece = &mut piece[..PIECE.min(n - start)];
+        wide::run(
+            #[inline(always)]
+            || fields.next(low, piece),
+        );
+        let end = start + piece.len();
+        while let Some((index, x)) = exceptions.next_if(|(index, _)| *index < end) {
+            piece[index - start] = *x;
+        }
+        sink(piece);
+    }
+    Ok(())
+}
+
+/// Integers that are kept apart, with their indices: ascending, and below `n`.
+fn read_exceptions(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<(usize, i32)>, CodecError> {
     let count = cursor.varint()?;
     if count > n {
         return Err(CodecError::corrupt(format!("{count} exceptions of {n}")));
     }
+    if count == 0 {
+        return Ok(Vec::new());
+    }
     let (mut gaps, mut apart) = (vec![0u32; count], vec![0i32; count]);
-    if count > 0 {
-        stream::read_into(cursor, &mut gaps)?;
-        stream::read_into(cursor, &mut apart)?;
-    }
-    let mut integers = Vec::with_capacity(n);
-    let mut group = [0; GROUP];
-    for start in (0..n).step_by(GROUP) {
-        let group = &mut group[..GROUP.min(n - start)];
-        let bytes = cursor.take(fields::bytes_of_group(group.len(), width))?;
-        wide::run(
-            #[inline(always)]
-            || fields::read(bytes, low, width, group),
-        );
-        integers.extend_from_slice(group);
-    }
+    stream::read_into(cursor, &mut gaps)?;
+    stream::read_into(cursor, &mut apart)?;
     let mut next = 0;
-    for (gap, x) in gaps.into_iter().zip(apart) {
-        let index = next + gap as usize;
-        next = index + 1;
-        *integers
-            .get_mut(index)
-            .ok_or_else(|| CodecError::corrupt(format!("exception at {index} of {n}")))? = x;
-    }
-    Ok(integers)
+    gaps.into_iter()
+        .zip(apart)
+        .map(|(gap, x)| {
+            let index = next + gap as usize;
+            next = index + 1;
+            match index < n {
+                true => Ok((index, x)),
+                false => Err(CodecError::corrupt(format!("exception at {index} of {n}"))),
+            }
+        })
+        .collect()
 }
 
 /// How far `x` lies above `low`; what lies below is far above.
@@ -147,6 +167,12 @@ fn above(x: i32, low: i32) -> u32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn read(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<i32>, CodecError> {
+        let mut integers = Vec::new();
+        super::read(cursor, n, &mut |piece| integers.extend_from_slice(piece))?;
+        Ok(integers)
+    }
 
     fn coded(integers: &[i32]) -> Vec<u8> {
         let mut out = Vec::new();
