@@ -35,7 +35,7 @@ const FRAME_WORTH: f32 = 1.45;
 const CONTEXT_WORTH: f32 = 0.985;
 /// What takes so small a part of the bits without context, pco does not reach.
 const BEYOND_STREAMS: f32 = 0.75;
-/// Streams must take so much of what the model takes: they decode in twice the time, and more.
+/// Streams may take at most so much of what the model takes: they decode in twice the time, and more.
 const STREAM_WORTH: f32 = 0.99;
 
 /// Appends `integers`, coded by `plan`; `references` are aligned with them.
@@ -188,15 +188,19 @@ pub(super) fn write_exact(
         out.extend_from_slice(&best);
         return;
     }
-    let worth = stream_worth(integers, effort);
+    // What is a stream already is no slower than another.
+    let worth = |best: &[u8]| match best.first().map(|tag| tag >> 4) {
+        Some(CODER_STREAM) => 1.0,
+        _ => stream_worth(integers, effort),
+    };
     let mut searched = vec![Transform::None.tag() | CODER_STREAM << 4];
     stream::write(integers, Delta::Search, &mut searched);
-    best = shorter_by(worth, best, searched);
+    best = shorter_by(worth(&best), best, searched);
     let level = if effort == Effort::Small { 19 } else { 9 };
     for delta in [false, true] {
         let mut repeated = vec![Transform::None.tag() | CODER_STREAM << 4];
         stream::write_zstd(integers, delta, level, &mut repeated);
-        best = shorter_by(worth, best, repeated);
+        best = shorter_by(worth(&best), best, repeated);
     }
     out.extend_from_slice(&best);
 }
@@ -255,7 +259,7 @@ fn best_model<'a>(
     }
 }
 
-/// What part of the model a stream must take instead.
+/// What part of the model's bytes a stream instead may take at most.
 fn stream_worth(integers: &[i32], effort: Effort) -> f32 {
     match effort {
         Effort::Small => 1.0,
@@ -273,7 +277,7 @@ fn shorter_by(worth: f32, a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
 }
 
 fn shorter(a: Vec<u8>, b: Vec<u8>) -> Vec<u8> {
-    if b.len() < a.len() { b } else { a }
+    shorter_by(1.0, a, b)
 }
 
 /// Reads `n` integers that [`write`] wrote.

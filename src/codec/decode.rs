@@ -133,7 +133,11 @@ impl Form {
         n: usize,
     ) -> Result<Self, CodecError> {
         match (kind, element) {
-            (PayloadKind::Integers, _) => Ok(Self::Integers),
+            (
+                PayloadKind::Integers,
+                ElementType::I32 | ElementType::U32 | ElementType::I64 | ElementType::U64,
+            ) => Ok(Self::Integers),
+            (PayloadKind::Integers, _) => Err(CodecError::corrupt("integers for floats")),
             (_, ElementType::F16 | ElementType::F32 | ElementType::F64) => {
                 let outliers = |body: &mut Cursor<'_>| match element {
                     ElementType::F64 => read_outliers::<f64>(body, n),
@@ -197,7 +201,8 @@ impl Form {
         Ok(())
     }
 
-    /// As [`append_all`](Self::append_all), as the integers are decoded: they stay in the first-level cache.
+    /// As [`append_all`](Self::append_all), piece by piece where integers are decoded so: these stay in the
+    /// first-level cache.
     fn append_coded(
         &self,
         element: ElementType,

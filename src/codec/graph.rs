@@ -36,20 +36,17 @@ impl Graph {
     }
 
     /// Columns that a reader of one with `parents` decodes besides it.
-    pub(super) fn ancestors(&self, parents: &[usize]) -> usize {
+    pub(super) fn ancestors(&self, parents: &[usize]) -> Vec<usize> {
         let mut ancestors = Vec::new();
         for &parent in parents {
             self.ancestors_into(parent, &mut ancestors);
         }
-        ancestors.len()
+        ancestors
     }
 
     /// Whether `column` may refer to `parents` instead of to those that it refers to now.
     pub(super) fn allows(&self, column: usize, parents: &[usize]) -> bool {
-        let mut ancestors = Vec::new();
-        for &parent in parents {
-            self.ancestors_into(parent, &mut ancestors);
-        }
+        let ancestors = self.ancestors(parents);
         if ancestors.len() > self.most_ancestors || ancestors.contains(&column) {
             return false;
         }

@@ -1,4 +1,6 @@
 use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use super::alphabet::Alphabet;
 use super::bits::{BitWriter, Learning, Number};
@@ -66,6 +68,30 @@ proptest! {
         round_trip(&values, &context(references, difference, previous), references, effort);
     }
 
+    /// More levels than symbols, wherever they lie: by tokens or by leading bits.
+    #[test]
+    fn many_levels_come_back(
+        seed: u64,
+        n in prop_oneof![1500usize..2500, 30_000usize..33_000],
+        low: i32,
+        width in 257u32..=1 << 25,
+        peaks in 1u32..4,
+        by_other: bool,
+        previous in prop::option::of(3u32..6),
+    ) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let low = low.min(i32::MAX - width as i32);
+        let values: Vec<i32> = (0..n)
+            .map(|_| {
+                let peak = random.random_range(0..peaks) * (width / peaks);
+                low + (peak + random.random_range(0..width / peaks)) as i32
+            })
+            .collect();
+        let other: Vec<i32> = values.iter().map(|x| x >> 6).collect();
+        let references = &[&other[..]][..usize::from(by_other)];
+        round_trip(&values, &context(references, false, previous), references, Effort::Balanced);
+    }
+
     #[test]
     fn any_bytes_are_an_error_or_values(
         bytes in prop::collection::vec(any::<u8>(), 0..600),
@@ -109,6 +135,23 @@ proptest! {
         let all: Vec<u16> = context.rows(references).iter().map(|row| row * 3).collect();
         prop_assert_eq!(&all[start..], &plain[..]);
     }
+}
+
+/// Levels that are about as frequent are told apart by leading bits, and residuals by tokens.
+#[test]
+fn alphabets_are_those_that_fit() {
+    let mut random = StdRng::seed_from_u64(1);
+    let flat: Vec<i32> = (0..40_000)
+        .map(|_| random.random_range(-300..300))
+        .collect();
+    assert!(matches!(
+        Alphabet::of(&flat),
+        Alphabet::Leading { shift: 2, .. }
+    ));
+    let steep: Vec<i32> = (0..40_000)
+        .map(|_| (1.0 / random.random_range(-1.0f64..1.0)) as i32)
+        .collect();
+    assert!(matches!(Alphabet::of(&steep), Alphabet::Tokens { .. }));
 }
 
 /// Lanes have runs of symbols where contexts look at the symbol before, and there must be a symbol

@@ -46,7 +46,7 @@ pub struct Search {
     pub references: usize,
     /// Columns that a reader of one column decodes besides, at most.
     pub ancestors: usize,
-    /// What part of a column's bits each of these must save.
+    /// Bits that each of these must save, as a part of what the column takes with it.
     pub price: f32,
     /// Whether tables may be chosen by context: by other columns, or by the value before.
     pub contexts: bool,
@@ -341,7 +341,7 @@ impl Trial<'_> {
                 buckets: buckets.collect(),
                 previous,
             };
-            let price = self.price * self.graph.ancestors(&all) as f32;
+            let price = self.price * self.graph.ancestors(&all).len() as f32;
             let bits = self.cost.of(&symbols, &context, &samples) * (1.0 + price);
             if worth(bits, self.best.0) {
                 self.best = (

@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 use tolerant::ErrorBound;
-use tolerant::codec::{PayloadKind, ValueRange};
+use tolerant::codec::{PayloadKind, ValueRange, decode};
 use tolerant::file::{
     IndexColumn, Opened, ReaderBuilder, RowOrder, VirtualFile, Writer, WriterOptions, check_footer,
 };
@@ -265,6 +265,28 @@ fn version_5_holds_what_is_new() {
             "{name}: ordinary columns"
         );
     }
+}
+
+/// A column of peaks far apart is coded by a model whose tables are offsets, of leading bits when the file
+/// was written.
+#[test]
+fn version_6_holds_what_is_new() {
+    let path = golden(6, "parquet");
+    let bytes = std::fs::read(&path).unwrap();
+    let file = VirtualFile::open(&path).unwrap();
+    let field = file.layout().index().schema.index_of("peaks").unwrap();
+    let mut columns = file.layout().index().packed();
+    let (_, column) = columns.find(|(i, _)| *i == field).unwrap();
+    let block = *column.blocks().next().unwrap();
+    let decoded = read_packed(&path);
+    let values = &decoded.column(field).as_primitive::<Float64Type>().values()[..BLOCK_ROWS[5]];
+    let payload = bytes.windows(block.payload_len).find(|payload| {
+        let mut decoded = vec![0.0; values.len()];
+        payload[..2] == [2, 0x42] && decode(payload, &mut decoded).is_ok() && decoded == values
+    });
+    // Behind version and kind, step, phase and the number of outliers.
+    let tag = payload.unwrap()[8];
+    assert_eq!(tag, 0x50, "no transform, coder 5");
 }
 
 #[test]

@@ -205,6 +205,8 @@ impl Coder {
             .map(|one| one.map(|one| vec![one]))
             .collect();
         let mut search = self.search;
+        // Readers of a vector decode all its dimensions.
+        search.price = 0.0;
         if block.positions.is_some() {
             // Only where all are as long are they aligned.
             search.references = 0;
