@@ -26,6 +26,10 @@ pub(super) enum Alphabet {
 
 /// Bits at most that a symbol of leading bits does not say.
 const MAX_SHIFT: u32 = 16;
+/// The most of it for which levels are counted.
+const MAX_COUNTED_SHIFT: u32 = 8;
+/// Values that are the same, times what there would be of them by chance: about the 14th part of a bit of each.
+const UNEVEN: f64 = 1.05;
 /// What a table says of a symbol, about.
 const SYMBOL_BITS: f32 = 5.0;
 /// Leading bits may take so many times what tokens would: they decode in half the time.
@@ -193,6 +197,32 @@ impl Alphabet {
             _ => {}
         }
         Ok(extra)
+    }
+
+    /// Whether the integers of each symbol of leading bits are about as frequent among `values`: by how often two
+    /// values are the same (Rényi's entropy), which tells decimals from noise. Too many levels to count are not.
+    pub(super) fn is_even(&self, values: &[i32]) -> bool {
+        let Self::Leading { low, count, shift } = self else {
+            return true;
+        };
+        if *shift > MAX_COUNTED_SHIFT {
+            return false;
+        }
+        let mut counts = vec![0u32; count << shift];
+        for x in values {
+            counts[x.abs_diff(*low) as usize] += 1;
+        }
+        let pairs = |count: u64| count as f64 * (count as f64 - 1.0);
+        let (mut same, mut expected) = (0.0, 0.0);
+        for level in counts.chunks(1 << shift) {
+            same += level
+                .iter()
+                .map(|count| pairs(u64::from(*count)))
+                .sum::<f64>();
+            let all = level.iter().map(|count| u64::from(*count)).sum();
+            expected += pairs(all) / f64::from(1 << shift);
+        }
+        same <= UNEVEN * expected
     }
 
     /// The values of `symbols`, which may come in pieces.

@@ -133,12 +133,14 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Whether symbols stand for more than one integer each, or have more tables to describe than the values
-    /// bear, so that pco may do as well.
+    /// Whether symbols stand for more than one integer each and these are not as frequent, or there is more of a
+    /// table to describe than the values bear, so that pco may do as well.
     pub(super) fn is_coarse(&self) -> bool {
         match self.alphabet {
             Alphabet::Tokens { .. } => true,
-            Alphabet::Leading { count, .. } => self.values.len() < VALUES_A_SYMBOL * count,
+            Alphabet::Leading { count, .. } => {
+                self.values.len() < VALUES_A_SYMBOL * count || !self.alphabet.is_even(self.values)
+            }
             _ => false,
         }
     }

@@ -148,6 +148,9 @@ fn alphabets_are_those_that_fit() {
         Alphabet::of(&flat),
         Alphabet::Leading { shift: 2, .. }
     ));
+    assert!(Alphabet::of(&flat).is_even(&flat));
+    let decimals: Vec<i32> = flat.iter().map(|x| x * 3).collect();
+    assert!(!Alphabet::of(&decimals).is_even(&decimals));
     let steep: Vec<i32> = (0..40_000)
         .map(|_| (1.0 / random.random_range(-1.0f64..1.0)) as i32)
         .collect();
