@@ -1,6 +1,5 @@
 //! Payloads to blocks of values.
 
-use bytemuck::Zeroable;
 use half::f16;
 
 use super::element::{Element, ElementType, Float};
@@ -390,32 +389,9 @@ pub(super) fn read_outliers<F: Float>(
     body: &mut Cursor<'_>,
     n: usize,
 ) -> Result<Vec<(usize, u64)>, CodecError> {
-    let count = body.varint()?;
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    if count > n {
-        return Err(CodecError::corrupt(format!(
-            "{count} outliers among {n} values"
-        )));
-    }
-    let mut gaps = vec![0u32; count];
-    stream::read_into(body, &mut gaps)?;
-    let mut bits = vec![F::Bits::zeroed(); count];
-    stream::read_into(body, &mut bits)?;
-    let mut next = 0usize;
-    gaps.into_iter()
-        .zip(bits)
-        .map(|(gap, bits)| {
-            let index = next + gap as usize;
-            next = index + 1;
-            if index < n {
-                Ok((index, bits.into()))
-            } else {
-                Err(CodecError::corrupt(format!(
-                    "outlier at {index} of {n} values"
-                )))
-            }
-        })
-        .collect()
+    let outliers = stream::read_apart::<F::Bits>(body, n)?;
+    Ok(outliers
+        .into_iter()
+        .map(|(index, bits)| (index, bits.into()))
+        .collect())
 }

@@ -113,7 +113,7 @@ pub(super) fn read(
     if width > MAX_WIDTH {
         return Err(CodecError::corrupt(format!("integers of {width} bits")));
     }
-    let exceptions = read_exceptions(cursor, n)?;
+    let exceptions = stream::read_apart::<i32>(cursor, n)?;
     let mut exceptions = exceptions.iter().peekable();
     let mut fields = Fields::open(cursor, n, width)?;
     let mut piece = [0; PIECE];
@@ -130,32 +130,6 @@ pub(super) fn read(
         sink(piece);
     }
     Ok(())
-}
-
-/// Integers that are kept apart, with their indices: ascending, and below `n`.
-fn read_exceptions(cursor: &mut Cursor<'_>, n: usize) -> Result<Vec<(usize, i32)>, CodecError> {
-    let count = cursor.varint()?;
-    if count > n {
-        return Err(CodecError::corrupt(format!("{count} exceptions of {n}")));
-    }
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    let (mut gaps, mut apart) = (vec![0u32; count], vec![0i32; count]);
-    stream::read_into(cursor, &mut gaps)?;
-    stream::read_into(cursor, &mut apart)?;
-    let mut next = 0;
-    gaps.into_iter()
-        .zip(apart)
-        .map(|(gap, x)| {
-            let index = next + gap as usize;
-            next = index + 1;
-            match index < n {
-                true => Ok((index, x)),
-                false => Err(CodecError::corrupt(format!("exception at {index} of {n}"))),
-            }
-        })
-        .collect()
 }
 
 /// How far `x` lies above `low`; what lies below is far above.

@@ -212,6 +212,40 @@ pub(super) fn read_into<T: Element>(
     }
 }
 
+/// Values that are kept apart from the `n` of a payload, with their indices, ascending and below `n`: their number
+/// as a varint, and unless it is 0 a stream of u32 gaps and one of the values.
+pub(super) fn read_apart<T: Element>(
+    cursor: &mut Cursor<'_>,
+    n: usize,
+) -> Result<Vec<(usize, T)>, CodecError> {
+    let count = cursor.varint()?;
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    if count > n {
+        return Err(CodecError::corrupt(format!(
+            "{count} of {n} values kept apart"
+        )));
+    }
+    let (mut gaps, mut values) = (vec![0u32; count], vec![T::zeroed(); count]);
+    read_into(cursor, &mut gaps)?;
+    read_into(cursor, &mut values)?;
+    let mut next = 0;
+    gaps.into_iter()
+        .zip(values)
+        .map(|(gap, value)| {
+            let index = next + gap as usize;
+            next = index + 1;
+            match index < n {
+                true => Ok((index, value)),
+                false => Err(CodecError::corrupt(format!(
+                    "a value kept apart at {index} of {n}"
+                ))),
+            }
+        })
+        .collect()
+}
+
 fn read_zstd<T: Element>(bytes: &[u8], delta: bool, dst: &mut [T]) -> Result<(), CodecError> {
     let planes = unzstd_exactly(bytes, size_of_val(dst))
         .map_err(|error| CodecError::corrupt(format!("zstd stream: {error}")))?;
