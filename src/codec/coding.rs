@@ -18,7 +18,7 @@ use super::payload::Cursor;
 use super::select::{Plan, previous_shift};
 use super::sparse;
 use super::stream::{self, Delta};
-use super::transform::Transform;
+use super::transform::{Inversion, Transform};
 
 const CODER_STREAM: u8 = 0;
 /// Written before format version 3.
@@ -29,8 +29,10 @@ const CODER_NUMBERS_MODEL: u8 = 3;
 const CODER_SPARSE: u8 = 4;
 const CODER_MODEL: u8 = 5;
 
-/// What decodes in a third of the time may take so many times the bits.
-const FRAME_WORTH: f32 = 1.45;
+/// What decodes in a third of the time may take so many times the bits, where time counts most.
+const FAST_FRAME_WORTH: f32 = 1.45;
+/// And where both count, which only integers that are about even in their range keep to.
+const FRAME_WORTH: f32 = 1.05;
 /// A context must save this much of what the integers take without one: it costs decoding time.
 const CONTEXT_WORTH: f32 = 0.985;
 /// What takes so small a part of the bits without context, pco does not reach.
@@ -100,7 +102,7 @@ fn fast(residuals: &[i32], transform: &Transform) -> Vec<u8> {
     let mut out = Vec::new();
     let frame = Frame::of(residuals);
     match Model::new(residuals, Context::NONE, &[], Effort::Fast) {
-        Some(model) if frame.bits as f32 > FRAME_WORTH * model.bits() => {
+        Some(model) if frame.bits as f32 > FAST_FRAME_WORTH * model.bits() => {
             write_model(transform, &model, &mut out);
         }
         _ => write_frame(transform, frame, residuals, &mut out),
@@ -122,7 +124,15 @@ fn dense(
         && !few
         && (!model.is_coarse() || model.gain() < BEYOND_STREAMS)
     {
-        write_model(&plan.transform, model, &mut best);
+        // A reference is not left unused.
+        let frame = match effort == Effort::Small || !plan.references.is_empty() {
+            true => None,
+            false => Some(Frame::spanning(residuals)),
+        };
+        match frame.filter(|frame| frame.bits as f32 <= FRAME_WORTH * model.bits()) {
+            Some(frame) => write_frame(&plan.transform, frame, residuals, &mut best),
+            None => write_model(&plan.transform, model, &mut best),
+        }
         return best;
     }
     // What cannot be told beforehand is tried.
@@ -286,7 +296,7 @@ pub(super) fn read(
     references: &[&[i32]],
     n: usize,
 ) -> Result<Vec<i32>, CodecError> {
-    Coded::open(cursor, references, n)?.integers(cursor, references, n)
+    Coded::open(cursor, references, n)?.all(cursor, references, n)
 }
 
 /// As [`read`]; hands the integers to `sink` in pieces, as they are decoded where they can be.
@@ -297,10 +307,10 @@ pub(super) fn read_pieces(
     sink: &mut dyn FnMut(&[i32]),
 ) -> Result<(), CodecError> {
     let coded = Coded::open(cursor, references, n)?;
-    if coded.transform == Transform::None {
-        return coded.residuals(cursor, references, n, sink);
+    if coded.transform.looks_back() {
+        return coded.pieces(cursor, references, n, sink);
     }
-    sink(&coded.integers(cursor, references, n)?);
+    sink(&coded.all(cursor, references, n)?);
     Ok(())
 }
 
@@ -326,24 +336,33 @@ impl Coded {
         })
     }
 
-    fn integers(
+    fn all(
         &self,
         cursor: &mut Cursor<'_>,
         references: &[&[i32]],
         n: usize,
     ) -> Result<Vec<i32>, CodecError> {
-        let mut integers = match self.coder {
-            CODER_SPARSE => sparse::read(cursor, &self.stretches, n)?,
-            _ => {
-                let mut integers = Vec::with_capacity(n);
-                self.residuals(cursor, references, n, &mut |piece| {
-                    integers.extend_from_slice(piece);
-                })?;
-                integers
-            }
-        };
+        let mut integers = Vec::with_capacity(n);
+        self.residuals(cursor, references, n, &mut |piece| {
+            integers.extend_from_slice(piece);
+        })?;
         self.transform.invert(&mut integers, references);
         Ok(integers)
+    }
+
+    /// The integers in pieces, by a transform that looks back.
+    fn pieces(
+        &self,
+        cursor: &mut Cursor<'_>,
+        references: &[&[i32]],
+        n: usize,
+        sink: &mut dyn FnMut(&[i32]),
+    ) -> Result<(), CodecError> {
+        let mut inversion = Inversion::new(&self.transform, references);
+        self.residuals(cursor, references, n, &mut |piece| {
+            inversion.next(piece);
+            sink(piece);
+        })
     }
 
     /// What the transform has left, in pieces.
@@ -352,7 +371,7 @@ impl Coded {
         cursor: &mut Cursor<'_>,
         references: &[&[i32]],
         n: usize,
-        sink: &mut dyn FnMut(&[i32]),
+        sink: &mut dyn FnMut(&mut [i32]),
     ) -> Result<(), CodecError> {
         let by_stretch = [&self.stretches[..]];
         let by = match self.stretches.is_empty() {
@@ -365,10 +384,7 @@ impl Coded {
             CODER_NUMBERS_MODEL => model::read(cursor, Description::Numbers, by, n, sink),
             CODER_MODEL => model::read(cursor, Description::Offsets, by, n, sink),
             CODER_FRAME => frame::read(cursor, n, sink),
-            CODER_SPARSE => {
-                sink(&sparse::read(cursor, &self.stretches, n)?);
-                Ok(())
-            }
+            CODER_SPARSE => sparse::read(cursor, &self.stretches, n, sink),
             coder => Err(CodecError::corrupt(format!("unknown coder {coder}"))),
         }
     }

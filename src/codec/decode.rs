@@ -361,7 +361,7 @@ pub(super) fn dequantize<F: Float, Q: Element>(
     let mut values = [F::zeroed(); DECODE_CHUNK];
     let mut start = 0;
     stream::read::<Q>(body, n, |quanta| {
-        for (value, quantum) in values.iter_mut().zip(quanta) {
+        for (value, quantum) in values.iter_mut().zip(&*quanta) {
             *value = reconstruct(*quantum);
         }
         let end = start + quanta.len();

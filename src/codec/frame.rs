@@ -55,6 +55,21 @@ impl Frame {
         frames.min_by_key(|frame| frame.bits).unwrap_or(zero)
     }
 
+    /// The frame that all integers lie in.
+    pub(super) fn spanning(integers: &[i32]) -> Self {
+        let range = |(low, high): (i32, i32), x: &i32| (low.min(*x), high.max(*x));
+        let (low, high) = integers.iter().fold((i32::MAX, i32::MIN), range);
+        let width = match low <= high {
+            true => 32 - above(high, low).leading_zeros(),
+            false => 0,
+        };
+        Self {
+            low,
+            width,
+            bits: integers.len() * width as usize,
+        }
+    }
+
     /// The best width above `low`.
     fn from(low: i32, integers: &[i32]) -> Self {
         let mut of_width = [0usize; MAX_WIDTH as usize + 1];
@@ -102,7 +117,7 @@ impl Frame {
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
     n: usize,
-    sink: &mut dyn FnMut(&[i32]),
+    sink: &mut dyn FnMut(&mut [i32]),
 ) -> Result<(), CodecError> {
     /// Integers handed on at a time: whole groups that stay in the first-level cache.
     const PIECE: usize = 8 * GROUP;

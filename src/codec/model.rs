@@ -441,7 +441,7 @@ pub(super) fn read(
     written: Description,
     references: &[&[i32]],
     n: usize,
-    sink: &mut dyn FnMut(&[i32]),
+    sink: &mut dyn FnMut(&mut [i32]),
 ) -> Result<(), CodecError> {
     let mut description = BitReader::open(cursor, written.learning())?;
     let context = Context::read(&mut description, references.len())?;

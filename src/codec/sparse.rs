@@ -16,6 +16,9 @@ use super::payload::{self, Cursor};
 /// short, and faster.
 const LEAST_RUN: usize = 12;
 
+/// Residuals handed on at a time.
+const PIECE: usize = 2048;
+
 /// Models of a stretch.
 struct Models {
     run: Number,
@@ -97,31 +100,68 @@ fn most_frequent(residuals: &[i32]) -> Option<i32> {
     (others * LEAST_RUN <= residuals.len()).then_some(*center)
 }
 
-/// Reads what [`coded`] made of `n` residuals.
+/// Reads what [`coded`] made of `n` residuals, and hands them to `sink` in pieces.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
     stretches: &[i32],
     n: usize,
-) -> Result<Vec<i32>, CodecError> {
+    sink: &mut dyn FnMut(&mut [i32]),
+) -> Result<(), CodecError> {
     let mut bits = BitReader::open(cursor, Learning::Quick)?;
     let mut models = Models::of(stretches);
     let center = bits.signed(&mut models[0].distance);
     let width = bits.raw(5);
-    let mut residuals = vec![center; n];
+    let mut pieces = Pieces {
+        center,
+        piece: [center; PIECE],
+        start: 0,
+        sink,
+    };
     let mut next = 0;
-    while next < residuals.len() {
+    while next < n {
         let high = u64::from(bits.number(&mut models[stretch(stretches, next)].run));
         let run = high << width | u64::from(bits.raw(width));
-        if run > (residuals.len() - next) as u64 {
+        if run > (n - next) as u64 {
             return Err(CodecError::corrupt("a run beyond the end"));
         }
         next += run as usize;
-        if let Some(residual) = residuals.get_mut(next) {
+        if next < n {
             let distance = &mut models[stretch(stretches, next)].distance;
-            *residual = center.wrapping_add(bits.signed(distance));
+            pieces.put(next, center.wrapping_add(bits.signed(distance)));
             next += 1;
         }
     }
-    bits.finish()?;
-    Ok(residuals)
+    pieces.finish(n);
+    bits.finish()
+}
+
+/// Residuals that are handed on in pieces, all the center but those that are put.
+struct Pieces<'s> {
+    center: i32,
+    piece: [i32; PIECE],
+    /// Of the piece.
+    start: usize,
+    sink: &'s mut dyn FnMut(&mut [i32]),
+}
+
+impl Pieces<'_> {
+    /// Puts a residual, after those put before.
+    fn put(&mut self, at: usize, residual: i32) {
+        self.advance(at);
+        self.piece[at - self.start] = residual;
+    }
+
+    /// Hands on all pieces that end before `at`.
+    fn advance(&mut self, at: usize) {
+        while at - self.start >= PIECE {
+            (self.sink)(&mut self.piece);
+            self.piece.fill(self.center);
+            self.start += PIECE;
+        }
+    }
+
+    fn finish(mut self, n: usize) {
+        self.advance(n);
+        (self.sink)(&mut self.piece[..n - self.start]);
+    }
 }

@@ -160,7 +160,7 @@ fn is_by_chance(mode: &Mode) -> bool {
 pub(super) fn read<T: Element>(
     cursor: &mut Cursor<'_>,
     n: usize,
-    mut sink: impl FnMut(&[T]),
+    mut sink: impl FnMut(&mut [T]),
 ) -> Result<(), CodecError> {
     let (tag, bytes) = open(cursor)?;
     let mut chunk = [T::zeroed(); DECODE_CHUNK];
@@ -177,7 +177,7 @@ pub(super) fn read<T: Element>(
         TAG_ZSTD | TAG_ZSTD_DELTA => {
             let mut values = vec![T::zeroed(); n];
             read_zstd(bytes, tag == TAG_ZSTD_DELTA, &mut values)?;
-            values.chunks(DECODE_CHUNK).for_each(sink);
+            values.chunks_mut(DECODE_CHUNK).for_each(sink);
             Ok(())
         }
         TAG_PCO => decompress(bytes, n, |page| {

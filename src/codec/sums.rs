@@ -3,8 +3,16 @@
 #[cfg(target_arch = "x86_64")]
 use super::wide;
 
-/// Makes each number the sum, wrapping, of those up to it.
-pub(super) fn add_up(numbers: &mut [i32]) {
+/// Makes each number the sum, wrapping, of `sum` and those up to it; `sum` becomes the last.
+pub(super) fn add_up(sum: &mut i32, numbers: &mut [i32]) {
+    if let Some(first) = numbers.first_mut() {
+        *first = first.wrapping_add(*sum);
+    }
+    add_up_alone(numbers);
+    *sum = numbers.last().copied().unwrap_or(*sum);
+}
+
+fn add_up_alone(numbers: &mut [i32]) {
     #[cfg(target_arch = "x86_64")]
     if wide::has_avx2() {
         #[allow(unsafe_code)]
@@ -55,10 +63,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_are_those_of_one_by_one(numbers in prop::collection::vec(any::<i32>(), 0..99)) {
+        fn sums_are_those_of_one_by_one(
+            numbers in prop::collection::vec(any::<i32>(), 0..99),
+            start: i32,
+            pieces in 1usize..50,
+        ) {
             let (mut sums, mut expected) = (numbers.clone(), numbers);
-            add_up(&mut sums);
-            one_by_one(0, &mut expected);
+            let mut sum = start;
+            for piece in sums.chunks_mut(pieces) {
+                add_up(&mut sum, piece);
+            }
+            one_by_one(start, &mut expected);
+            prop_assert_eq!(sum, expected.last().copied().unwrap_or(start));
             prop_assert_eq!(sums, expected);
         }
     }

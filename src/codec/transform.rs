@@ -49,37 +49,54 @@ const HALF: i64 = 1 << (WEIGHT_BITS - 1);
 /// Rows predicted at a time, in the first-level cache.
 const PIECE: usize = 1024;
 
-impl Linear {
-    /// Calls `each` with pieces of `integers` and the predictions of their rows.
-    fn predict(
-        &self,
+/// Predictions of a [`Linear`], piece by piece.
+struct Predictions {
+    row: usize,
+    /// The integers of the terms in the row before.
+    befores: [i32; MAX_TERMS],
+    sums: [i64; PIECE],
+    narrow_sums: [i32; PIECE],
+}
+
+impl Predictions {
+    const NEW: Self = Self {
+        row: 0,
+        befores: [0; MAX_TERMS],
+        sums: [0; PIECE],
+        narrow_sums: [0; PIECE],
+    };
+
+    /// Calls `each` with `integers`, those of the next rows, and the predictions of these.
+    fn next(
+        &mut self,
+        linear: &Linear,
         references: &[&[i32]],
         integers: &mut [i32],
         each: impl Fn(&mut i32, i32) + Copy,
     ) {
-        let mut befores = [0; MAX_TERMS];
-        let (mut sums, mut narrow_sums) = ([0; PIECE], [0; PIECE]);
-        for (at, integers) in integers.chunks_mut(PIECE).enumerate() {
-            let rows = at * PIECE..at * PIECE + integers.len();
+        for integers in integers.chunks_mut(PIECE) {
+            let rows = self.row..self.row + integers.len();
+            self.row = rows.end;
             let known = |reference: usize| &references[reference][rows.clone()];
             wide::run(
                 #[inline(always)]
                 || {
-                    if self.is_narrow(known, &befores) {
-                        let sums = &mut narrow_sums[..integers.len()];
-                        sums.fill((self.constant + HALF) as i32);
-                        for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
-                            self.add_narrow(known(*reference), *weight, before, sums);
+                    let befores = &mut self.befores;
+                    if linear.is_narrow(known, befores) {
+                        let sums = &mut self.narrow_sums[..integers.len()];
+                        sums.fill((linear.constant + HALF) as i32);
+                        for ((reference, weight), before) in linear.terms.iter().zip(befores) {
+                            linear.add_narrow(known(*reference), *weight, before, sums);
                         }
                         for (x, sum) in integers.iter_mut().zip(sums) {
                             each(x, *sum >> WEIGHT_BITS);
                         }
                         return;
                     }
-                    let sums = &mut sums[..integers.len()];
-                    sums.fill(self.constant.wrapping_add(HALF));
-                    for ((reference, weight), before) in self.terms.iter().zip(&mut befores) {
-                        self.add(known(*reference), *weight, before, sums);
+                    let sums = &mut self.sums[..integers.len()];
+                    sums.fill(linear.constant.wrapping_add(HALF));
+                    for ((reference, weight), before) in linear.terms.iter().zip(befores) {
+                        linear.add(known(*reference), *weight, before, sums);
                     }
                     for (x, sum) in integers.iter_mut().zip(sums) {
                         each(x, (*sum >> WEIGHT_BITS) as i32);
@@ -88,7 +105,9 @@ impl Linear {
             );
         }
     }
+}
 
+impl Linear {
     /// Whether all sums of a piece fit 32 bits, so that they take half the work; no row is absent
     /// then.
     #[inline(always)]
@@ -199,7 +218,8 @@ impl Transform {
                 if linear.differences {
                     differences(&mut residuals);
                 }
-                linear.predict(references, &mut residuals, |x, prediction| {
+                let mut predictions = Predictions::NEW;
+                predictions.next(linear, references, &mut residuals, |x, prediction| {
                     *x = x.wrapping_sub(prediction);
                 });
             }
@@ -212,18 +232,19 @@ impl Transform {
     /// The integers of `residuals`, in place.
     pub(super) fn invert(&self, residuals: &mut [i32], references: &[&[i32]]) {
         match self {
-            Self::None => {}
-            Self::Delta(order) => (0..*order).for_each(|_| add_up(residuals)),
-            Self::Linear(linear) => {
-                linear.predict(references, residuals, |x, prediction| {
-                    *x = x.wrapping_add(prediction);
-                });
-                if linear.differences {
-                    add_up(residuals);
-                }
+            Self::None | Self::Delta(_) | Self::Linear(_) => {
+                Inversion::new(self, references).next(residuals);
             }
             Self::Interpolation => super::interpolation::invert(residuals),
             Self::Strides(strides) => strides.invert(residuals),
+        }
+    }
+
+    /// Whether no integer depends on later residuals, so that an [`Inversion`] can do.
+    pub(super) fn looks_back(&self) -> bool {
+        match self {
+            Self::None | Self::Delta(_) | Self::Linear(_) => true,
+            Self::Interpolation | Self::Strides(_) => false,
         }
     }
 
@@ -281,6 +302,44 @@ impl Transform {
     }
 }
 
+/// Inverts a transform that [looks back](Transform::looks_back), piece by piece.
+pub(super) struct Inversion<'a> {
+    transform: &'a Transform,
+    references: &'a [&'a [i32]],
+    predictions: Predictions,
+    /// The sums so far, of each order of differences.
+    sums: [i32; MAX_DELTA],
+}
+
+impl<'a> Inversion<'a> {
+    pub(super) fn new(transform: &'a Transform, references: &'a [&'a [i32]]) -> Self {
+        debug_assert!(transform.looks_back());
+        Self {
+            transform,
+            references,
+            predictions: Predictions::NEW,
+            sums: [0; MAX_DELTA],
+        }
+    }
+
+    /// The integers of the next residuals, in place.
+    pub(super) fn next(&mut self, residuals: &mut [i32]) {
+        let order = match self.transform {
+            Transform::Delta(order) => *order,
+            Transform::Linear(linear) => {
+                let add = |x: &mut i32, prediction: i32| *x = x.wrapping_add(prediction);
+                self.predictions
+                    .next(linear, self.references, residuals, add);
+                usize::from(linear.differences)
+            }
+            Transform::None | Transform::Interpolation | Transform::Strides(_) => 0,
+        };
+        for sum in &mut self.sums[..order] {
+            add_up(sum, residuals);
+        }
+    }
+}
+
 /// Whether a row lacks an integer; looks at all, which is quicker than stopping at the first.
 #[inline(always)]
 fn has_absent(integers: &[i32]) -> bool {
@@ -317,7 +376,11 @@ mod tests {
             let terms = weights.iter().map(|weight| (0, *weight)).collect();
             let linear = Linear { differences, terms, constant };
             let mut predictions = vec![0; known.len()];
-            linear.predict(&[&known], &mut predictions, |x, prediction| *x = prediction);
+            let (mut state, half) = (Predictions::NEW, predictions.len() / 2);
+            for rows in [0..half, half..known.len()] {
+                let rows = &mut predictions[rows];
+                state.next(&linear, &[&known], rows, |x, prediction| *x = prediction);
+            }
             let (mut before, mut expected) = (0i64, Vec::new());
             for x in &known {
                 let x = if *x == ABSENT { before } else { i64::from(*x) };
@@ -331,11 +394,47 @@ mod tests {
             prop_assert_eq!(predictions, expected);
         }
 
+        /// In pieces of any lengths.
+        #[test]
+        fn what_looks_back_is_inverted_in_pieces(
+            integers in prop::collection::vec(any::<i32>(), 0..5000),
+            absent in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
+            kind in 0usize..5,
+            lengths in prop::collection::vec(1usize..2100, 1..9),
+        ) {
+            let mut known: Vec<i32> = integers.iter().map(|x| x >> 7 & 1023).collect();
+            if !known.is_empty() {
+                absent.iter().for_each(|at| *at.get_mut(&mut known) = ABSENT);
+            }
+            let transform = match kind {
+                0..=2 => [Transform::None, Transform::Delta(1), Transform::Delta(2)][kind].clone(),
+                kind => Transform::Linear(Linear {
+                    differences: kind == 3,
+                    terms: vec![(0, 70_000), (1, -3)],
+                    constant: 12_345,
+                }),
+            };
+            let references: [&[i32]; 2] = [&known, &integers];
+            let mut pieces = transform.apply(&integers, &references);
+            let mut whole = pieces.clone();
+            let mut inversion = Inversion::new(&transform, &references);
+            let (mut rest, mut lengths) = (&mut pieces[..], lengths.iter().cycle());
+            while !rest.is_empty() {
+                let length = rest.len().min(*lengths.next().unwrap());
+                let (piece, after) = rest.split_at_mut(length);
+                inversion.next(piece);
+                rest = after;
+            }
+            transform.invert(&mut whole, &references);
+            prop_assert_eq!(&pieces, &integers);
+            prop_assert_eq!(&whole, &integers);
+        }
+
         #[test]
         fn sums_undo_differences(integers in prop::collection::vec(any::<i32>(), 0..99)) {
             let mut there_and_back = integers.clone();
             differences(&mut there_and_back);
-            add_up(&mut there_and_back);
+            add_up(&mut 0, &mut there_and_back);
             prop_assert_eq!(there_and_back, integers);
         }
     }

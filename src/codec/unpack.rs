@@ -32,7 +32,7 @@ impl Unpack<'_> {
         &self,
         cursor: &mut Cursor<'_>,
         n: usize,
-        sink: &mut dyn FnMut(&[i32]),
+        sink: &mut dyn FnMut(&mut [i32]),
     ) -> Result<(), CodecError> {
         if self.lanes == many::LANES {
             return self.run_many(cursor, n, sink);
@@ -55,7 +55,7 @@ impl Unpack<'_> {
         &self,
         cursor: &mut Cursor<'_>,
         n: usize,
-        sink: &mut dyn FnMut(&[i32]),
+        sink: &mut dyn FnMut(&mut [i32]),
     ) -> Result<(), CodecError> {
         let previous = self.context.previous;
         let mut decoder = many::Decoder::open(cursor, self.tables, self.bases, n, previous)?;
@@ -172,7 +172,7 @@ pub(super) struct Integers<'m, 'a, 's> {
     extra: Extra<'a>,
     n: usize,
     piece: [i32; PIECE],
-    sink: &'s mut dyn FnMut(&[i32]),
+    sink: &'s mut dyn FnMut(&mut [i32]),
 }
 
 impl<'m, 'a, 's> Integers<'m, 'a, 's> {
@@ -181,7 +181,7 @@ impl<'m, 'a, 's> Integers<'m, 'a, 's> {
         alphabet: &'m Alphabet,
         cursor: &mut Cursor<'a>,
         n: usize,
-        sink: &'s mut dyn FnMut(&[i32]),
+        sink: &'s mut dyn FnMut(&mut [i32]),
     ) -> Result<Self, CodecError> {
         Ok(Self {
             alphabet,

@@ -18,7 +18,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::file::{FileError, ObjectReader, Opened};
+use crate::file::{Buffers, FileError, ObjectReader, Opened};
 
 use super::cache::{self, OpenCell, OpenSlot};
 
@@ -31,13 +31,35 @@ use super::cache::{self, OpenCell, OpenSlot};
 pub struct TolerantReaderFactory {
     store: Arc<dyn ObjectStore>,
     cache: Arc<FileMetadataCache>,
+    buffers: Buffers,
+    local_files: bool,
 }
 
 impl TolerantReaderFactory {
     /// Readers of files in `store`, whose metadata is kept in `cache`, the session's own:
     /// `runtime_env.cache_manager.get_file_metadata_cache()`.
     pub fn new(store: Arc<dyn ObjectStore>, cache: Arc<FileMetadataCache>) -> Self {
-        Self { store, cache }
+        Self {
+            store,
+            cache,
+            buffers: Buffers::reused(),
+            local_files: false,
+        }
+    }
+
+    /// For a store whose objects are local files: they are read without asking it each time.
+    pub fn with_local_files(mut self) -> Self {
+        self.local_files = true;
+        self
+    }
+
+    fn reader(&self, meta: ObjectMeta) -> ObjectReader {
+        let reader =
+            ObjectReader::new(Arc::clone(&self.store), meta).with_buffers(self.buffers.clone());
+        match self.local_files {
+            true => reader.with_local_files(),
+            false => reader,
+        }
     }
 
     /// The file that `cell` holds or will hold.
@@ -91,7 +113,7 @@ pub(super) struct SharedFile {
 impl SharedFile {
     /// The file, opened now if it has not been.
     pub(super) async fn opened(&self) -> Result<&Opened, FileError> {
-        let TolerantReaderFactory { store, cache } = &self.factory;
+        let TolerantReaderFactory { store, cache, .. } = &self.factory;
         self.cell
             .get_or_try_init(|| cache::open(store, &self.meta, cache.as_ref()))
             .await
@@ -130,8 +152,8 @@ impl Reader {
             Some(reader) => reader,
             None => {
                 let opened = self.file.opened().await?.clone();
-                let store = Arc::clone(&self.file.factory.store);
-                ObjectReader::new(store, self.file.meta.clone()).with_opened(opened)
+                let meta = self.file.meta.clone();
+                self.file.factory.reader(meta).with_opened(opened)
             }
         };
         Ok(self.reader.insert(reader))

@@ -16,6 +16,7 @@ use datafusion::execution::cache::cache_manager::{
     DEFAULT_METADATA_CACHE_LIMIT, FileMetadataCache,
 };
 use datafusion::execution::cache::default_cache::DefaultCache;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::{
     EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr,
@@ -96,8 +97,11 @@ impl FileSource for TolerantSource {
         base_config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        let readers =
+        let mut readers =
             TolerantReaderFactory::new(Arc::clone(&object_store), Arc::clone(&self.cache));
+        if base_config.object_store_url == ObjectStoreUrl::local_filesystem() {
+            readers = readers.with_local_files();
+        }
         let parquet = self
             .parquet
             .clone()

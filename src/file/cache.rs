@@ -1,7 +1,7 @@
 //! Integers of blocks that other columns refer to, kept between reads: a column by column reader
-//! would decode them again for each column.
+//! would decode them again for each column. Which columns that is worth for, reads tell.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Integers kept at most, over all blocks: 32 MiB.
@@ -20,9 +20,21 @@ struct Blocks {
     blocks: HashMap<usize, Arc<Vec<i32>>>,
     oldest: VecDeque<usize>,
     size: usize,
+    /// Columns that columns which were read refer to.
+    wanted: HashSet<usize>,
 }
 
 impl IntegerCache {
+    /// Says that a column is read that refers to `column`.
+    pub(super) fn want(&self, column: usize) {
+        self.lock().wanted.insert(column);
+    }
+
+    /// Whether integers of `column` are worth keeping.
+    pub(super) fn is_wanted(&self, column: usize) -> bool {
+        self.lock().wanted.contains(&column)
+    }
+
     pub(super) fn get(&self, unit: usize) -> Option<Arc<Vec<i32>>> {
         self.lock().blocks.get(&unit).map(Arc::clone)
     }

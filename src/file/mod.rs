@@ -6,6 +6,7 @@
 mod atomic;
 mod best_encoding;
 mod bound_codec;
+mod buffers;
 mod cache;
 mod catalog;
 mod catalog_codec;
@@ -20,6 +21,7 @@ mod index_codec;
 mod index_compact;
 mod layout;
 mod levels;
+mod local;
 mod nested;
 mod object;
 mod open;
@@ -59,6 +61,8 @@ mod tests_forged;
 #[cfg(test)]
 mod tests_hostile;
 #[cfg(test)]
+mod tests_local;
+#[cfg(test)]
 mod tests_references;
 #[cfg(test)]
 mod tests_thrift;
@@ -70,6 +74,7 @@ mod writer;
 mod writing;
 
 pub use atomic::{AtomicFile, Unfinished, create_folder, remove_unfinished};
+pub use buffers::Buffers;
 pub use column::{element_type, is_float, raw_bytes};
 pub use error::{FileError, Result};
 pub use index::{

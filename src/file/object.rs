@@ -1,20 +1,24 @@
 //! The virtual file over an object store, read asynchronously.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::buffers::Buffers;
 use super::cache::IntegerCache;
 use super::error::{FileError, Result};
 use super::open::{self, Extent, Opened, Opening};
+use super::{local, plan};
 
 /// Reads a packed or an ordinary Parquet file of an object store, as the file that it stands for.
 #[derive(Debug, Clone)]
@@ -23,6 +27,16 @@ pub struct ObjectReader {
     object: ObjectMeta,
     opened: Option<Opened>,
     cache: Arc<IntegerCache>,
+    buffers: Buffers,
+    local: Local,
+}
+
+/// Whether the store's objects are local files.
+#[derive(Debug, Clone)]
+enum Local {
+    No,
+    Perhaps,
+    File(Arc<File>),
 }
 
 impl ObjectReader {
@@ -32,7 +46,22 @@ impl ObjectReader {
             object,
             opened: None,
             cache: Arc::default(),
+            buffers: Buffers::default(),
+            local: Local::No,
         }
+    }
+
+    /// Takes memory from `buffers`, which other readers may share.
+    pub fn with_buffers(mut self, buffers: Buffers) -> Self {
+        self.buffers = buffers;
+        self
+    }
+
+    /// Asks the store for the file itself, once, and reads its ranges without the store: for objects that are
+    /// local files. Of any other store this costs a request for one byte.
+    pub fn with_local_files(mut self) -> Self {
+        self.local = Local::Perhaps;
+        self
     }
 
     /// Spares reading the file's tail again.
@@ -74,14 +103,35 @@ impl ObjectReader {
                 .await?),
             Opened::Packed(layout) => {
                 let plan = layout.plan_with(&ranges, &self.cache)?;
-                let fetched = self
-                    .store
-                    .get_ranges(&self.object.location, plan.fetches())
-                    .await?;
+                let fetched = self.fetch(plan.fetches()).await?;
                 layout
-                    .assemble_with(&plan, &fetched, &self.cache)
+                    .assemble_with(&plan, &fetched, &self.cache, &self.buffers)
                     .map_err(|error| error.at(&self.object.location))
             }
+        }
+    }
+
+    async fn fetch(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let location = &self.object.location;
+        if let Local::Perhaps = self.local {
+            let byte = GetOptions::new().with_range(Some(0..1));
+            self.local = match self.store.get_opts(location, byte).await?.payload {
+                GetResultPayload::File(file, _) => Local::File(Arc::new(file)),
+                GetResultPayload::Stream(_) => Local::No,
+            };
+        }
+        match &self.local {
+            Local::File(file) => {
+                let read = local::read(file, ranges, &self.buffers).await;
+                read.map_err(|error| match error.kind() {
+                    ErrorKind::UnexpectedEof => plan::shorter().at(location),
+                    _ => FileError::io(location.as_ref())(error),
+                })
+            }
+            Local::No | Local::Perhaps => Ok(self.store.get_ranges(location, ranges).await?),
         }
     }
 }

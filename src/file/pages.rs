@@ -137,7 +137,7 @@ impl<'a> PageDecoder<'a> {
         }
         let references = self.references(unit, page, &validity)?;
         let references: Vec<&[i32]> = references.iter().map(|integers| &integers[..]).collect();
-        let keep = match self.layout.is_referenced(page) {
+        let keep = match self.cache.is_wanted(page.column) {
             true => Keep::Integers,
             false => Keep::Nothing,
         };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::buffers::Buffers;
 use super::cache::IntegerCache;
 use super::error::{FileError, Result};
 use super::layout::{Layout, ROOM, Unit, UnitKind};
@@ -43,11 +44,7 @@ impl Plan {
         let mut both = self.fetches.iter().zip(fetched);
         let complete = self.fetches.len() == fetched.len()
             && both.all(|(range, bytes)| range.end - range.start == bytes.len() as u64);
-        if complete {
-            Ok(())
-        } else {
-            Err(FileError::corrupt("the file is shorter than it was"))
-        }
+        if complete { Ok(()) } else { Err(shorter()) }
     }
 
     /// The rows of all virtual pages that are decoded.
@@ -132,6 +129,9 @@ impl Layout {
         let physical = page.offset..page.offset + page.block.page_len as u64;
         let place = add_fetch(&mut plan.fetches, physical);
         plan.pages.insert(unit, place.clone());
+        for column in self.referred_columns(page) {
+            cache.want(*column);
+        }
         for other in self.referred_pages(unit, page) {
             if plan.known.contains_key(&other) {
                 continue;
@@ -230,15 +230,17 @@ impl Layout {
     /// # Errors
     /// [`FileError::Corrupt`] where a checksum does not match.
     pub fn assemble(&self, plan: &Plan, fetched: &[Bytes]) -> Result<Vec<Bytes>> {
-        self.assemble_with(plan, fetched, &IntegerCache::default())
+        self.assemble_with(plan, fetched, &IntegerCache::default(), &Buffers::default())
     }
 
-    /// As [`assemble`](Self::assemble), keeping in `cache` what later reads may refer to.
+    /// As [`assemble`](Self::assemble), keeping in `cache` what later reads may refer to, in memory of
+    /// `buffers`.
     pub(super) fn assemble_with(
         &self,
         plan: &Plan,
         fetched: &[Bytes],
         cache: &IntegerCache,
+        buffers: &Buffers,
     ) -> Result<Vec<Bytes>> {
         plan.check(fetched)?;
         let mut decoder = PageDecoder::new(self, plan, fetched, cache);
@@ -248,8 +250,8 @@ impl Layout {
                 [piece] if !self.is_virtual(piece) => self.whole_piece(piece, fetched),
                 pieces => {
                     // More memory than this is earned by what decodes.
-                    let mut out =
-                        Vec::with_capacity(usize::try_from(*len).unwrap_or(0).min(FIRST_CAPACITY));
+                    let len = usize::try_from(*len).unwrap_or(0);
+                    let mut out = buffers.take(len.min(FIRST_CAPACITY));
                     for piece in pieces {
                         match piece.source {
                             Source::Unit(unit) if self.is_virtual(piece) => {
@@ -258,7 +260,7 @@ impl Layout {
                             _ => out.extend_from_slice(&self.whole_piece(piece, fetched)?),
                         }
                     }
-                    Ok(Bytes::from(out))
+                    Ok(buffers.lend(out))
                 }
             })
             .collect()
@@ -313,6 +315,10 @@ impl Layout {
             }
         }
     }
+}
+
+pub(super) fn shorter() -> FileError {
+    FileError::corrupt("the file is shorter than it was")
 }
 
 fn bytes_at((fetch, range): &Place, fetched: &[Bytes]) -> Bytes {

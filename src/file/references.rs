@@ -1,8 +1,6 @@
 //! References of columns to others, as a layout resolves them: from a page to the pages that it is
 //! decoded with.
 
-use std::collections::BTreeSet;
-
 use super::error::{FileError, Result};
 use super::index::{Index, IndexColumn};
 use super::layout::{Layout, Unit, UnitKind, VirtualPage};
@@ -12,8 +10,6 @@ use super::layout::{Layout, Unit, UnitKind, VirtualPage};
 pub(super) struct References {
     /// The unit of the first block of each row group and column, for those that are packed.
     first_units: Vec<Vec<usize>>,
-    /// The columns that others refer to, ascending, for each row group.
-    referenced: Vec<Vec<usize>>,
 }
 
 impl References {
@@ -23,7 +19,6 @@ impl References {
         check_references(index, row_groups)?;
         Ok(Self {
             first_units: first_units(units, index, row_groups),
-            referenced: referenced(index, row_groups),
         })
     }
 }
@@ -31,13 +26,18 @@ impl References {
 impl Layout {
     /// The units of the pages that the payload of `page`'s unit refers to, in its order.
     pub(super) fn referred_pages(&self, unit: usize, page: &VirtualPage) -> Vec<usize> {
-        let IndexColumn::Packed(packed) = &self.index.columns[page.column] else {
-            return Vec::new();
-        };
         let first = &self.references.first_units[page.row_group];
         let block = unit - first[page.column];
-        let references = packed.references(page.row_group).iter();
+        let references = self.referred_columns(page).iter();
         references.map(|column| first[*column] + block).collect()
+    }
+
+    /// The columns that the payload of `page` refers to, in its order.
+    pub(super) fn referred_columns(&self, page: &VirtualPage) -> &[usize] {
+        match &self.index.columns[page.column] {
+            IndexColumn::Packed(packed) => packed.references(page.row_group),
+            IndexColumn::Ordinary(_) | IndexColumn::Nested(_) => &[],
+        }
     }
 
     /// The unit of a block of a packed column.
@@ -51,13 +51,6 @@ impl Layout {
             _ => None,
         }
     }
-
-    /// Whether payloads of other columns refer to the column of `page`.
-    pub(super) fn is_referenced(&self, page: &VirtualPage) -> bool {
-        self.references.referenced[page.row_group]
-            .binary_search(&page.column)
-            .is_ok()
-    }
 }
 
 /// Virtual pages lie in the order of row groups, columns and blocks.
@@ -70,16 +63,6 @@ fn first_units(units: &[Unit], index: &Index, row_groups: usize) -> Vec<Vec<usiz
         }
     }
     first
-}
-
-fn referenced(index: &Index, row_groups: usize) -> Vec<Vec<usize>> {
-    (0..row_groups)
-        .map(|i| {
-            let all = index.packed().flat_map(|(_, packed)| packed.references(i));
-            let all: BTreeSet<usize> = all.copied().collect();
-            all.into_iter().collect()
-        })
-        .collect()
 }
 
 /// The most columns that a reader of one column may have to decode besides.

@@ -110,16 +110,18 @@ impl ReadAt for File {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let mut bytes = vec![0; (range.end - range.start) as usize];
-        #[cfg(unix)]
-        std::os::unix::fs::FileExt::read_exact_at(self, &mut bytes, range.start)?;
-        #[cfg(windows)]
         read_exact_at(self, &mut bytes, range.start)?;
         Ok(Bytes::from(bytes))
     }
 }
 
+#[cfg(unix)]
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
     use std::os::windows::fs::FileExt;
     while !bytes.is_empty() {
         match file.seek_read(bytes, offset)? {

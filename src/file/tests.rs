@@ -140,7 +140,7 @@ fn small_blocks() -> WriterOptions {
         .with_row_group_rows(300)
 }
 
-fn read(bytes: &Bytes) -> RecordBatch {
+pub(super) fn read(bytes: &Bytes) -> RecordBatch {
     let reader = ReaderBuilder::new(Arc::new(bytes.clone()))
         .unwrap()
         .build()

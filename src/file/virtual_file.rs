@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::buffers::Buffers;
 use super::cache::{self, IntegerCache};
 use super::error::{FileError, Result};
 use super::footer::MAGIC;
@@ -98,7 +99,10 @@ impl VirtualFile {
             .source
             .read_ranges(plan.fetches())
             .map_err(FileError::io("reading"))?;
-        let mut bytes = self.layout.assemble_with(&plan, &fetched, &self.cache)?;
+        let buffers = Buffers::default();
+        let mut bytes = self
+            .layout
+            .assemble_with(&plan, &fetched, &self.cache, &buffers)?;
         bytes
             .pop()
             .ok_or_else(|| FileError::corrupt("nothing was read"))
