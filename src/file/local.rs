@@ -95,7 +95,9 @@ mod tests {
     fn ranges_are_read_with_and_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bytes");
-        let bytes: Vec<u8> = (0..600_000u32).map(|i| (i * i >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..600_000u32)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+            .collect();
         std::fs::write(&path, &bytes).unwrap();
         let file = Arc::new(File::open(path).unwrap());
         let buffers = Buffers::reused();
