@@ -180,11 +180,9 @@ const BATCH_VALUES: usize = 4 << 20;
 pub fn spool(py: Python<'_>, mut batches: Batches, folder: &Path) -> PyResult<Spool> {
     let schema = batches.schema();
     let rows = (BATCH_VALUES / schema.fields().len().max(1)).clamp(64, 1 << 16);
-    let file = tempfile::Builder::new()
-        .prefix(".tolerant-")
-        .suffix(".arrow")
-        .tempfile_in(folder)?;
-    let unfinished = Unfinished::new(file.path());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tolerant-").suffix(".arrow");
+    let (file, unfinished) = Unfinished::make(|| builder.tempfile_in(folder))?;
     let mut writer = StreamWriter::try_new(BufWriter::new(file), &schema).map_err(errors::arrow)?;
     loop {
         py.check_signals()?;

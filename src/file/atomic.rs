@@ -77,11 +77,10 @@ impl AtomicFile {
         // A temporary file is private by default; a result has the permissions of any new file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder
-            .tempfile_in(folder)
+        let (file, unfinished) = Unfinished::make(|| builder.tempfile_in(folder))
             .map_err(FileError::io(format!("{}: cannot create", path.display())))?;
         Ok(Self {
-            unfinished: Unfinished::new(file.path()),
+            unfinished,
             writer: BufWriter::with_capacity(1 << 20, file),
             path: path.to_owned(),
         })
@@ -141,7 +140,8 @@ impl Write for AtomicFile {
     }
 }
 
-/// Files that are of no use unless the process that is named beside them finishes them.
+/// Files that are of no use unless the process that is named beside them finishes them. Held while such a file is
+/// made, so that none escapes [`remove_unfinished`].
 static UNFINISHED: Mutex<BTreeSet<(u32, PathBuf)>> = Mutex::new(BTreeSet::new());
 
 fn unfinished() -> MutexGuard<'static, BTreeSet<(u32, PathBuf)>> {
@@ -154,11 +154,18 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<(u32, PathBuf)>> {
 pub struct Unfinished((u32, PathBuf));
 
 impl Unfinished {
-    /// Of the file at `path`, which this process has made.
-    pub fn new(path: &Path) -> Self {
-        let file = (process::id(), path.to_owned());
-        unfinished().insert(file.clone());
-        Self(file)
+    /// Makes a file, which is there only once [`remove_unfinished`] would remove it.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn make(
+        make: impl FnOnce() -> io::Result<NamedTempFile>,
+    ) -> io::Result<(NamedTempFile, Self)> {
+        let mut unfinished = unfinished();
+        let file = make()?;
+        let entry = (process::id(), file.path().to_owned());
+        unfinished.insert(entry.clone());
+        Ok((file, Self(entry)))
     }
 }
 
