@@ -124,11 +124,9 @@ fn dense(
         && !few
         && (!model.is_coarse() || model.gain() < BEYOND_STREAMS)
     {
-        // A reference is not left unused.
-        let frame = match effort == Effort::Small || !plan.references.is_empty() {
-            true => None,
-            false => Some(Frame::spanning(residuals)),
-        };
+        // Not where a reference would be left unused.
+        let may_frame = effort != Effort::Small && plan.references.is_empty();
+        let frame = may_frame.then(|| Frame::spanning(residuals));
         match frame.filter(|frame| frame.bits as f32 <= FRAME_WORTH * model.bits()) {
             Some(frame) => write_frame(&plan.transform, frame, residuals, &mut best),
             None => write_model(&plan.transform, model, &mut best),

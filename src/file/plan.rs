@@ -233,8 +233,8 @@ impl Layout {
         self.assemble_with(plan, fetched, &IntegerCache::default(), &Buffers::default())
     }
 
-    /// As [`assemble`](Self::assemble), keeping in `cache` what later reads may refer to, in memory of
-    /// `buffers`.
+    /// As [`assemble`](Self::assemble), keeping in `cache` what later reads may refer to. The bytes are
+    /// made in memory of `buffers`.
     pub(super) fn assemble_with(
         &self,
         plan: &Plan,
