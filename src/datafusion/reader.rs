@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::{
+    ParquetAccessPlan, ParquetRowSelection, RowGroupAccess,
+};
 use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
@@ -18,7 +21,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::file::{Buffers, FileError, ObjectReader, Opened};
+use crate::file::{Buffers, FetchAhead, FileError, ObjectReader, Opened};
 
 use super::cache::{self, OpenCell, OpenSlot};
 
@@ -33,6 +36,7 @@ pub struct TolerantReaderFactory {
     cache: Arc<FileMetadataCache>,
     buffers: Buffers,
     local_files: bool,
+    fetch_ahead: Option<FetchAhead>,
 }
 
 impl TolerantReaderFactory {
@@ -44,12 +48,19 @@ impl TolerantReaderFactory {
             cache,
             buffers: Buffers::reused(),
             local_files: false,
+            fetch_ahead: None,
         }
     }
 
     /// For a store whose objects are local files: they are read without asking it each time.
     pub fn with_local_files(mut self) -> Self {
         self.local_files = true;
+        self
+    }
+
+    /// For a scan of whole row groups in turn, from a store that is asked for each.
+    pub(super) fn with_fetch_ahead(mut self, from: FetchAhead) -> Self {
+        self.fetch_ahead = Some(from);
         self
     }
 
@@ -60,6 +71,24 @@ impl TolerantReaderFactory {
             true => reader.with_local_files(),
             false => reader,
         }
+    }
+
+    /// From when on, and of which row groups, a reader of `file` fetches ahead. Not where rows of them are chosen.
+    fn ahead_in(&self, file: &PartitionedFile) -> Option<Ahead> {
+        let from = self.fetch_ahead?;
+        if file.extensions.contains::<ParquetRowSelection>() {
+            return None;
+        }
+        let whole = |access: &RowGroupAccess| match access {
+            RowGroupAccess::Skip => Some(false),
+            RowGroupAccess::Scan => Some(true),
+            RowGroupAccess::Selection(_) => None,
+        };
+        let chosen = match file.extensions.get::<ParquetAccessPlan>() {
+            Some(plan) => Some(plan.inner().iter().map(whole).collect::<Option<_>>()?),
+            None => None,
+        };
+        Some((from, chosen))
     }
 
     /// The file that `cell` holds or will hold.
@@ -93,10 +122,12 @@ impl ParquetFileReaderFactory for TolerantReaderFactory {
             .get::<OpenSlot>()
             .map(OpenSlot::cell)
             .unwrap_or_default();
+        let ahead = self.ahead_in(&partitioned_file);
         let meta = partitioned_file.object_meta;
         let metrics = ParquetFileMetrics::new(partition_index, meta.location.as_ref(), metrics);
         Ok(Box::new(Reader {
             file: self.file(meta, cell),
+            ahead,
             reader: None,
             metrics,
         }))
@@ -120,9 +151,13 @@ impl SharedFile {
     }
 }
 
+/// From when on a reader fetches ahead, and which row groups it may read.
+type Ahead = (FetchAhead, Option<Vec<bool>>);
+
 /// One reader of a file. Most are asked for data only, some for metadata only, some for nothing.
 struct Reader {
     file: SharedFile,
+    ahead: Option<Ahead>,
     reader: Option<ObjectReader>,
     metrics: ParquetFileMetrics,
 }
@@ -153,7 +188,11 @@ impl Reader {
             None => {
                 let opened = self.file.opened().await?.clone();
                 let meta = self.file.meta.clone();
-                self.file.factory.reader(meta).with_opened(opened)
+                let reader = self.file.factory.reader(meta).with_opened(opened);
+                match self.ahead.take() {
+                    Some((from, chosen)) => reader.with_fetch_ahead(from, chosen),
+                    None => reader,
+                }
             }
         };
         Ok(self.reader.insert(reader))

@@ -27,6 +27,8 @@ use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 
+use crate::file::FetchAhead;
+
 use super::morsel::TolerantMorselizer;
 use super::reader::TolerantReaderFactory;
 
@@ -69,6 +71,16 @@ impl TolerantSource {
         &self.parquet
     }
 
+    /// None where Parquet's reader asks for parts of chunks: with filters that are pushed down, and with limits.
+    fn fetch_ahead(&self, config: &FileScanConfig) -> Option<FetchAhead> {
+        let pushdown = self.parquet.table_parquet_options().global.pushdown_filters;
+        match (self.parquet.filter(), config.limit) {
+            (None, None) => Some(FetchAhead::AtOnce),
+            (Some(_), None) if !pushdown => Some(FetchAhead::InTurn),
+            _ => None,
+        }
+    }
+
     /// What the Parquet source became, as a source of this kind again.
     fn rewrap(&self, parquet: &dyn FileSource) -> Result<Arc<dyn FileSource>> {
         let parquet = parquet
@@ -101,6 +113,8 @@ impl FileSource for TolerantSource {
             TolerantReaderFactory::new(Arc::clone(&object_store), Arc::clone(&self.cache));
         if base_config.object_store_url == ObjectStoreUrl::local_filesystem() {
             readers = readers.with_local_files();
+        } else if let Some(from) = self.fetch_ahead(base_config) {
+            readers = readers.with_fetch_ahead(from);
         }
         let parquet = self
             .parquet

@@ -224,6 +224,14 @@ impl Layout {
         self.row_group_offsets.get(i).copied()
     }
 
+    /// The row group whose part of the packed file a position in that is in.
+    pub(super) fn row_group_of_physical(&self, position: u64) -> Option<usize> {
+        let after = self
+            .row_group_offsets
+            .partition_point(|start| *start <= position);
+        after.checked_sub(1)
+    }
+
     /// Bytes of the virtual file.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod layout;
 mod levels;
 mod local;
 mod nested;
+mod next_row_group;
 mod object;
 mod open;
 mod options;
@@ -63,6 +64,8 @@ mod tests_hostile;
 #[cfg(test)]
 mod tests_local;
 #[cfg(test)]
+mod tests_read_ahead;
+#[cfg(test)]
 mod tests_references;
 #[cfg(test)]
 mod tests_thrift;
@@ -83,6 +86,7 @@ pub use index::{
 };
 pub use layout::Layout;
 pub use nested::{FloatLeaf, PageShape, bound_names};
+pub use next_row_group::FetchAhead;
 pub use object::ObjectReader;
 pub use open::Opened;
 #[cfg(feature = "cli")]

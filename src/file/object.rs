@@ -17,11 +17,13 @@ use parquet::file::metadata::ParquetMetaData;
 use super::buffers::Buffers;
 use super::cache::IntegerCache;
 use super::error::{FileError, Result};
+use super::layout::Layout;
+use super::next_row_group::{FetchAhead, NextRowGroup};
 use super::open::{self, Extent, Opened, Opening};
 use super::{local, plan};
 
 /// Reads a packed or an ordinary Parquet file of an object store, as the file that it stands for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ObjectReader {
     store: Arc<dyn ObjectStore>,
     object: ObjectMeta,
@@ -29,6 +31,7 @@ pub struct ObjectReader {
     cache: Arc<IntegerCache>,
     buffers: Buffers,
     local: Local,
+    next: Option<NextRowGroup>,
 }
 
 /// Whether the store's objects are local files.
@@ -48,6 +51,7 @@ impl ObjectReader {
             cache: Arc::default(),
             buffers: Buffers::default(),
             local: Local::No,
+            next: None,
         }
     }
 
@@ -61,6 +65,14 @@ impl ObjectReader {
     /// local files. Of any other store this costs a request for one byte.
     pub fn with_local_files(mut self) -> Self {
         self.local = Local::Perhaps;
+        self
+    }
+
+    /// Of a packed file, fetches the next row group while one is decoded and used: the same columns of it, unless these
+    /// are more than 16 MiB. For a reader that asks for whole column chunks in turn, of row groups that are `chosen`
+    /// by number (all of them if None). Needs a runtime of Tokio.
+    pub fn with_fetch_ahead(mut self, from: FetchAhead, chosen: Option<Vec<bool>>) -> Self {
+        self.next = Some(NextRowGroup::new(from, chosen));
         self
     }
 
@@ -103,11 +115,32 @@ impl ObjectReader {
                 .await?),
             Opened::Packed(layout) => {
                 let plan = layout.plan_with(&ranges, &self.cache)?;
-                let fetched = self.fetch(plan.fetches()).await?;
+                let ahead = match &mut self.next {
+                    Some(next) => next.take(plan.fetches()).await,
+                    None => None,
+                };
+                let fetched = match ahead {
+                    Some(fetched) => fetched,
+                    None => self.fetch(plan.fetches()).await?,
+                };
+                self.fetch_next(&layout, &ranges).await;
                 layout
                     .assemble_with(&plan, &fetched, &self.cache, &self.buffers)
                     .map_err(|error| error.at(&self.object.location))
             }
+        }
+    }
+
+    /// Begins to fetch what is expected to be read after `ranges`.
+    async fn fetch_next(&mut self, layout: &Layout, ranges: &[Range<u64>]) {
+        let Some(next) = &mut self.next else {
+            return;
+        };
+        let ranges = next.foresee(layout, ranges);
+        // What is wrong with it is told to who reads it.
+        if let Some(plan) = ranges.and_then(|ranges| layout.plan(&ranges).ok()) {
+            let location = &self.object.location;
+            next.start(&self.store, location, plan.fetches()).await;
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use datafusion::common::assert_contains;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tempfile::TempDir;
@@ -149,6 +150,35 @@ async fn late_materialisation_skips_blocks() {
     assert!(rows > 0 && rows < 30, "{rows}");
     assert_eq!(metrics.sum("pushdown_rows_matched"), rows);
     assert!(bytes < size, "{bytes} of {size} bytes");
+}
+
+/// A row group is under way while the one before is worked on; where a filter may leave it out, once two have been
+/// read in succession. None is fetched twice.
+#[tokio::test]
+async fn the_next_row_group_is_fetched_ahead() {
+    // Of each row group several batches, so that the requests are told apart.
+    let config = config(1).with_batch_size(500);
+    let (ctx, store, _) = session(config, &table(ROWS)).await;
+    for (sql, expected) in [
+        ("SELECT y FROM t", vec![2, 1, 1, 1]),
+        ("SELECT y FROM t WHERE x >= -1e9", vec![1, 2, 1, 1]),
+        // Pages of the first are left out.
+        ("SELECT y FROM t WHERE id > 700", vec![1, 1, 2, 1]),
+        // The third is not needed, and given up.
+        ("SELECT y FROM t WHERE id < 4000", vec![1, 2]),
+        ("SELECT y FROM t LIMIT 9000", vec![1, 1, 1, 1, 1]),
+    ] {
+        store.take();
+        let rows = ctx.sql(sql).await.unwrap();
+        let mut rows = rows.execute_stream().await.unwrap();
+        let mut requests = Vec::new();
+        while let Some(batch) = rows.next().await {
+            batch.unwrap();
+            requests.push(store.take().1);
+        }
+        requests.retain(|requests| *requests > 0);
+        assert_eq!(requests, expected, "{sql}");
+    }
 }
 
 /// The rows that a limit does not need stay where they are.
