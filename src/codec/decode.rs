@@ -1,5 +1,7 @@
 //! Payloads to blocks of values.
 
+use std::slice::ChunksExactMut;
+
 use half::f16;
 
 use super::element::{Element, ElementType, Float};
@@ -270,37 +272,42 @@ impl Form {
 /// Appends the bytes of what `quanta` stand for on a grid.
 fn reconstruct_all<F: Float>(grid: Grid, quanta: &[i32], out: &mut Vec<u8>) {
     let narrow = NarrowGrid::of(grid).filter(|_| F::TYPE == ElementType::F32);
-    let mut values = [F::zeroed(); DECODE_CHUNK];
     for quanta in quanta.chunks(DECODE_CHUNK) {
-        let values = &mut values[..quanta.len()];
+        let values = appended::<F>(quanta.len(), out);
         wide::run(
             #[inline(always)]
             || match narrow.filter(|_| NarrowGrid::has_room_for(quanta)) {
                 Some(narrow) => {
-                    let values: &mut [f32] = bytemuck::cast_slice_mut(values);
-                    for (value, quantum) in values.iter_mut().zip(quanta) {
-                        *value = narrow.reconstruct(*quantum);
+                    for (value, quantum) in values.zip(quanta) {
+                        value.copy_from_slice(bytemuck::bytes_of(&narrow.reconstruct(*quantum)));
                     }
                 }
                 None => {
-                    for (value, quantum) in values.iter_mut().zip(quanta) {
-                        *value = grid.reconstruct(f64::from(*quantum));
+                    for (value, quantum) in values.zip(quanta) {
+                        let reconstructed: F = grid.reconstruct(f64::from(*quantum));
+                        value.copy_from_slice(bytemuck::bytes_of(&reconstructed));
                     }
                 }
             },
         );
-        out.extend_from_slice(bytemuck::cast_slice(values));
     }
 }
 
+/// Appends zeros for `n` values: the bytes of each, to be written to.
+#[inline(always)]
+fn appended<T: Element>(n: usize, out: &mut Vec<u8>) -> ChunksExactMut<'_, u8> {
+    let start = out.len();
+    out.resize(start + n * size_of::<T>(), 0);
+    out[start..].chunks_exact_mut(size_of::<T>())
+}
+
 fn from_integers<T: Element>(integers: &[i32], out: &mut Vec<u8>) -> Result<(), CodecError> {
-    let mut values = [T::zeroed(); DECODE_CHUNK];
     for integers in integers.chunks(DECODE_CHUNK) {
-        for (value, integer) in values.iter_mut().zip(integers) {
-            *value = T::from_integer(*integer)
+        for (value, integer) in appended::<T>(integers.len(), out).zip(integers) {
+            let integer = T::from_integer(*integer)
                 .ok_or_else(|| CodecError::corrupt("an integer beyond its type"))?;
+            value.copy_from_slice(bytemuck::bytes_of(&integer));
         }
-        out.extend_from_slice(bytemuck::cast_slice(&values[..integers.len()]));
     }
     Ok(())
 }

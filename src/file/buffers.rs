@@ -35,6 +35,20 @@ impl Buffers {
 
     /// An empty buffer with room for `len` bytes.
     pub(super) fn take(&self, len: usize) -> Vec<u8> {
+        let mut bytes = self.used(len);
+        bytes.clear();
+        bytes
+    }
+
+    /// A buffer of `len` bytes, which may be anything: for what writes to all of them.
+    pub(super) fn take_filled(&self, len: usize) -> Vec<u8> {
+        let mut bytes = self.used(len);
+        bytes.resize(len, 0);
+        bytes
+    }
+
+    /// A buffer with room for `len` bytes, and what was last in it.
+    fn used(&self, len: usize) -> Vec<u8> {
         match &self.0 {
             Some(free) if len >= LEAST => {
                 let free = lock(free).take(len);
@@ -82,11 +96,10 @@ impl Free {
     }
 
     /// Those that were free longest make room.
-    fn put(&mut self, mut buffer: Vec<u8>) {
+    fn put(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() > KEPT {
             return;
         }
-        buffer.clear();
         self.size += buffer.capacity();
         self.buffers.push_back(buffer);
         while self.size > KEPT {
@@ -136,6 +149,9 @@ mod tests {
         drop(held);
         let again = buffers.take(LEAST + 1);
         assert_eq!((again.as_ptr(), again.len()), (first, 0));
+        drop(buffers.lend(again));
+        let filled = buffers.take_filled(LEAST + 1);
+        assert_eq!((filled.as_ptr(), filled.len()), (first, LEAST + 1));
     }
 
     #[test]

@@ -48,11 +48,9 @@ struct Piece {
 impl Piece {
     fn new(range: &Range<u64>, buffers: &Buffers) -> Self {
         let len = (range.end - range.start) as usize;
-        let mut bytes = buffers.take(len);
-        bytes.resize(len, 0);
         Self {
             offset: range.start,
-            bytes,
+            bytes: buffers.take_filled(len),
             filled: 0,
         }
     }
