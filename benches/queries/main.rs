@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::prelude::SessionContext;
+use object_store::limit::LimitStore;
 use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -149,7 +150,9 @@ async fn throttled(context: &SessionContext, folder: &Path) -> Result<()> {
         wait_get_per_byte: Duration::from_secs_f64(1.0 / BYTES_A_SECOND),
         ..ThrottleConfig::default()
     };
-    let store: Arc<dyn ObjectStore> = Arc::new(ThrottledStore::new(store, config));
+    // One request at a time, or each would have the whole rate for itself.
+    let store = LimitStore::new(ThrottledStore::new(store, config), 1);
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
     context.register_object_store(&"memory://bench".parse()?, store);
     register(
         context,

@@ -23,7 +23,6 @@ mod layout;
 mod levels;
 mod local;
 mod nested;
-mod next_row_group;
 mod object;
 mod open;
 mod options;
@@ -44,6 +43,7 @@ mod references;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod report;
+mod row_groups_ahead;
 mod row_id;
 mod schema_codec;
 mod seal;
@@ -51,6 +51,8 @@ mod source;
 mod statistics;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_ahead;
 #[cfg(test)]
 mod tests_catalog;
 #[cfg(test)]
@@ -63,8 +65,6 @@ mod tests_forged;
 mod tests_hostile;
 #[cfg(test)]
 mod tests_local;
-#[cfg(test)]
-mod tests_read_ahead;
 #[cfg(test)]
 mod tests_references;
 #[cfg(test)]
@@ -86,7 +86,6 @@ pub use index::{
 };
 pub use layout::Layout;
 pub use nested::{FloatLeaf, PageShape, bound_names};
-pub use next_row_group::FetchAhead;
 pub use object::ObjectReader;
 pub use open::Opened;
 #[cfg(feature = "cli")]
@@ -100,6 +99,7 @@ pub use plan::Plan;
 pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};
 pub use report::{ColumnReport, WriteReport};
+pub use row_groups_ahead::FetchAhead;
 pub use row_id::row_id_of;
 #[cfg(feature = "distributed")]
 pub(crate) use schema_codec::{from_ipc, to_ipc};

@@ -17,9 +17,8 @@ use parquet::file::metadata::ParquetMetaData;
 use super::buffers::Buffers;
 use super::cache::IntegerCache;
 use super::error::{FileError, Result};
-use super::layout::Layout;
-use super::next_row_group::{FetchAhead, NextRowGroup};
 use super::open::{self, Extent, Opened, Opening};
+use super::row_groups_ahead::{FetchAhead, RowGroupsAhead};
 use super::{local, plan};
 
 /// Reads a packed or an ordinary Parquet file of an object store, as the file that it stands for.
@@ -31,7 +30,7 @@ pub struct ObjectReader {
     cache: Arc<IntegerCache>,
     buffers: Buffers,
     local: Local,
-    next: Option<NextRowGroup>,
+    ahead: Option<RowGroupsAhead>,
 }
 
 /// Whether the store's objects are local files.
@@ -51,7 +50,7 @@ impl ObjectReader {
             cache: Arc::default(),
             buffers: Buffers::default(),
             local: Local::No,
-            next: None,
+            ahead: None,
         }
     }
 
@@ -68,11 +67,11 @@ impl ObjectReader {
         self
     }
 
-    /// Of a packed file, fetches the next row group while one is decoded and used: the same columns of it, unless these
-    /// are more than 16 MiB. For a reader that asks for whole column chunks in turn, of row groups that are `chosen`
-    /// by number (all of them if None). Needs a runtime of Tokio.
+    /// Of a packed file, fetches row groups while those before are decoded and used: the same columns of up to eight,
+    /// until they make up 4 MiB, or of one of up to 16 MiB. For a reader that asks for whole column chunks in turn, of row groups
+    /// that are `chosen` by number (all of them if None). Needs a runtime of Tokio.
     pub fn with_fetch_ahead(mut self, from: FetchAhead, chosen: Option<Vec<bool>>) -> Self {
-        self.next = Some(NextRowGroup::new(from, chosen));
+        self.ahead = Some(RowGroupsAhead::new(from, chosen));
         self
     }
 
@@ -115,32 +114,22 @@ impl ObjectReader {
                 .await?),
             Opened::Packed(layout) => {
                 let plan = layout.plan_with(&ranges, &self.cache)?;
-                let ahead = match &mut self.next {
-                    Some(next) => next.take(plan.fetches()).await,
+                let fetched = match &mut self.ahead {
+                    Some(ahead) => ahead.take(plan.fetches()).await,
                     None => None,
                 };
-                let fetched = match ahead {
+                let fetched = match fetched {
                     Some(fetched) => fetched,
                     None => self.fetch(plan.fetches()).await?,
                 };
-                self.fetch_next(&layout, &ranges).await;
+                if let Some(ahead) = &mut self.ahead {
+                    let location = &self.object.location;
+                    ahead.fetch(&layout, &ranges, &self.store, location).await;
+                }
                 layout
                     .assemble_with(&plan, &fetched, &self.cache, &self.buffers)
                     .map_err(|error| error.at(&self.object.location))
             }
-        }
-    }
-
-    /// Begins to fetch what is expected to be read after `ranges`.
-    async fn fetch_next(&mut self, layout: &Layout, ranges: &[Range<u64>]) {
-        let Some(next) = &mut self.next else {
-            return;
-        };
-        let ranges = next.foresee(layout, ranges);
-        // What is wrong with it is told to who reads it.
-        if let Some(plan) = ranges.and_then(|ranges| layout.plan(&ranges).ok()) {
-            let location = &self.object.location;
-            next.start(&self.store, location, plan.fetches()).await;
         }
     }
 
