@@ -71,7 +71,8 @@ impl TolerantSource {
         &self.parquet
     }
 
-    /// None where Parquet's reader asks for parts of chunks: with filters that are pushed down, and with limits.
+    /// None with filters that are pushed down, for which Parquet's reader asks for parts of chunks, and with limits,
+    /// which may end the scan at any row.
     fn fetch_ahead(&self, config: &FileScanConfig) -> Option<FetchAhead> {
         let pushdown = self.parquet.table_parquet_options().global.pushdown_filters;
         match (self.parquet.filter(), config.limit) {

@@ -68,8 +68,9 @@ impl ObjectReader {
     }
 
     /// Of a packed file, fetches row groups while those before are decoded and used: the same columns of up to eight,
-    /// until they make up 4 MiB, or of one of up to 16 MiB. For a reader that asks for whole column chunks in turn, of row groups
-    /// that are `chosen` by number (all of them if None). Needs a runtime of Tokio.
+    /// as long as less than 4 MiB are under way, and 16 MiB at most. For a reader that asks for whole column chunks
+    /// in turn, of row groups that are `chosen` by number (all of them if None). Without a runtime of Tokio it
+    /// does nothing.
     pub fn with_fetch_ahead(mut self, from: FetchAhead, chosen: Option<Vec<bool>>) -> Self {
         self.ahead = Some(RowGroupsAhead::new(from, chosen));
         self

@@ -14,9 +14,10 @@ use tokio::task::JoinSet;
 
 use super::layout::{Layout, UnitKind};
 
-/// Row groups are asked for until they are as many bytes: to send them takes about as long as to answer.
+/// While fewer bytes than this are under way, another row group is asked for: to send them takes about as long as to
+/// answer.
 const ENOUGH: u64 = 4 << 20;
-/// What more than this is asked for is not fetched ahead, in bytes.
+/// The most that is under way with it, in bytes.
 const MOST: u64 = 16 << 20;
 /// The row groups that are under way at a time.
 const AT_A_TIME: usize = 8;
@@ -101,6 +102,7 @@ impl RowGroupsAhead {
         if Handle::try_current().is_err() {
             return;
         }
+        let before = self.under_way.len();
         while let Some(ranges) = self.next(layout, &columns) {
             let (store, location) = (Arc::clone(store), location.clone());
             let asked = ranges.clone();
@@ -108,8 +110,10 @@ impl RowGroupsAhead {
             bytes.spawn(async move { store.get_ranges(&location, &asked).await });
             self.under_way.push_back(Fetch { ranges, bytes });
         }
-        // A runtime of one thread begins with them only when this task waits.
-        tokio::task::yield_now().await;
+        if self.under_way.len() > before {
+            // A runtime of one thread begins with them only when this task waits.
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The columns that `ranges` are the whole chunks of, if the row groups that follow are to be fetched now. Parts
@@ -165,14 +169,19 @@ fn has_room(held: u64, more: u64) -> bool {
 
 /// The bytes that are fetched and held for `ranges`: stores fetch small gaps between them, too.
 fn held_for(ranges: &[Range<u64>]) -> u64 {
-    let lengths = ranges.iter().map(|range| range.end - range.start);
-    let gaps = ranges
-        .windows(2)
-        .map(|pair| pair[1].start.saturating_sub(pair[0].end));
-    lengths.sum::<u64>()
-        + gaps
-            .filter(|gap| *gap <= OBJECT_STORE_COALESCE_DEFAULT)
-            .sum::<u64>()
+    let mut ranges = ranges.to_vec();
+    ranges.sort_unstable_by_key(|range| range.start);
+    let (mut held, mut end) = (0, 0);
+    for range in ranges {
+        let gap = range.start.saturating_sub(end);
+        let from = match gap <= OBJECT_STORE_COALESCE_DEFAULT && held > 0 {
+            true => end,
+            false => range.start,
+        };
+        held += range.end.saturating_sub(from);
+        end = end.max(range.end);
+    }
+    held
 }
 
 /// The row group that a position in the virtual file belongs to.
@@ -215,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_for_4_mib_or_for_one_of_up_to_16() {
+    fn there_is_room_while_4_mib_are_not_under_way_and_for_16_at_most() {
         const MIB: u64 = 1 << 20;
         for (held, more, room) in [
             (0, 16 * MIB, true),
@@ -237,6 +246,10 @@ mod tests {
         assert_eq!(held_for(&[10..20, 30..40]), 30);
         assert_eq!(held_for(&[10..20, GAP + 20..GAP + 21]), GAP + 11);
         assert_eq!(held_for(&[10..20, GAP + 21..GAP + 22]), 11);
-        assert_eq!(held_for(&[30..40, 10..20, 10..20]), 30);
+        assert_eq!(held_for(&[0..20, GAP + 21..GAP + 22]), 21);
+        // As of columns that others are predicted from, block by block.
+        assert_eq!(held_for(&[10..20, 90..99, 20..30, 99..110]), 100);
+        assert_eq!(held_for(&[90..99, 10..20, 15..17, 10..20]), 89);
+        assert_eq!(held_for(&[]), 0);
     }
 }

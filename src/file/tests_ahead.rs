@@ -125,17 +125,21 @@ struct File {
 
 impl File {
     async fn new() -> Self {
+        Self::of_row_groups(5, 2000).await
+    }
+
+    async fn of_row_groups(count: usize, rows: usize) -> Self {
         let options = WriterOptions::new()
             .with_block_rows(500)
-            .with_row_group_rows(2000);
-        let (bytes, _) = pack(&table(9000), options);
+            .with_row_group_rows(rows);
+        let (bytes, _) = pack(&table(count * rows - 100), options);
         let store = Arc::new(LoggingStore::default());
         let path = Path::from(NAME);
         store.put(&path, bytes.into()).await.unwrap();
         let object = store.head(&path).await.unwrap();
         let opened = ObjectReader::open(&*store, &object).await.unwrap();
         let metadata = Arc::clone(opened.metadata());
-        assert_eq!(metadata.num_row_groups(), 5);
+        assert_eq!(metadata.num_row_groups(), count);
         store.take();
         Self {
             store,
@@ -201,6 +205,17 @@ async fn row_groups_are_asked_for_before_those_before_are_handed_on() {
     }
 }
 
+/// One more for each that was right, up to eight.
+#[tokio::test]
+async fn eight_are_under_way_at_a_time() {
+    let file = File::of_row_groups(20, 500).await;
+    let row_groups: Vec<usize> = (0..20).collect();
+    let read = file.read(file.ahead(AtOnce), &row_groups).await;
+    let ahead = read.iter().zip(1..).map(|(requests, read)| requests - read);
+    let expected = [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+    assert_eq!(ahead.collect::<Vec<usize>>(), expected);
+}
+
 #[tokio::test]
 async fn a_scan_that_may_leave_row_groups_out_shows_first_that_it_does_not() {
     let file = File::new().await;
@@ -251,7 +266,7 @@ async fn after_parts_of_chunks_it_begins_anew() {
     }
 }
 
-/// In files of few columns and of many, of all kinds.
+/// Of all kinds, whose chunks are in the virtual file's part or in the packed one.
 #[tokio::test]
 async fn every_column_is_found() {
     let file = File::new().await;
