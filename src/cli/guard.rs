@@ -32,10 +32,35 @@ const INTERRUPTED: i32 = 130;
 
 /// On Ctrl-C, or when the process is told to end, removes the files that are being written.
 pub fn leave_nothing_behind() {
-    let end = || {
-        remove_unfinished();
-        std::process::exit(INTERRUPTED);
+    // Fails where SIGINT or SIGHUP is to be ignored, as in a shell's background, and leaves it so.
+    if ctrlc::try_set_handler(end).is_err() {
+        // Where SIGTERM cannot be waited for, it ends the process as ever.
+        #[cfg(unix)]
+        let _ = end_when_terminated();
+    }
+}
+
+fn end() {
+    remove_unfinished();
+    std::process::exit(INTERRUPTED);
+}
+
+/// Waits for SIGTERM alone, in a thread of its own.
+#[cfg(unix)]
+fn end_when_terminated() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    // From here on it is waited for.
+    let mut terminated = {
+        let _inside = runtime.enter();
+        signal(SignalKind::terminate())?
     };
-    // Fails where signals are to be ignored (`nohup`, say), which they still are.
-    let _ = ctrlc::try_set_handler(end);
+    std::thread::spawn(move || {
+        if runtime.block_on(terminated.recv()).is_some() {
+            end();
+        }
+    });
+    Ok(())
 }

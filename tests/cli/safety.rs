@@ -106,9 +106,33 @@ fn links_lead_to_the_file_that_is_replaced() {
     assert!(out.is_symlink());
 }
 
+/// Whether this process, and so the commands that it runs, ignores SIGINT: a shell tells its background jobs to.
+#[cfg(unix)]
+fn ignores_ctrl_c() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 0b10 != 0)
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_command_leaves_nothing() {
+    let signal = if ignores_ctrl_c() { "-TERM" } else { "-INT" };
+    ends_without_files(&[signal], &[]);
+}
+
+/// Where Ctrl-C is ignored it still is, and the command ends when it is told to.
+#[cfg(unix)]
+#[test]
+fn a_terminated_command_in_the_background_leaves_nothing() {
+    let ignoring = r#"trap "" INT HUP; exec "$0" "$@""#;
+    ends_without_files(&["-INT", "-HUP", "-TERM"], &["sh", "-c", ignoring]);
+}
+
+/// A command is sent `signals` while it writes; it is run by `launcher`, if that is given.
+#[cfg(unix)]
+fn ends_without_files(signals: &[&str], launcher: &[&str]) {
     let folder = Folder::new();
     let columns = (0..12).map(|column| {
         let values = (0..60_000u64).map(|row| {
@@ -122,8 +146,20 @@ fn an_interrupted_command_leaves_nothing() {
     write_parquet(&folder.path("in.parquet"), &table);
     let before = folder.files();
     let slow = ["--effort", "small", "--row-order", "any"];
-    let mut child = folder
-        .command()
+    let program = folder.command();
+    let mut command = match launcher {
+        [] => folder.command(),
+        [first, rest @ ..] => {
+            let mut command = std::process::Command::new(first);
+            let folder = program.get_current_dir().unwrap();
+            command
+                .args(rest)
+                .arg(program.get_program())
+                .current_dir(folder);
+            command
+        }
+    };
+    let mut child = command
         .args(["compress", "in.parquet", "-o", "out.parquet"])
         .args(slow)
         .spawn()
@@ -138,10 +174,12 @@ fn an_interrupted_command_leaves_nothing() {
         "{began:?}"
     );
     let id = child.id().to_string();
-    let told = std::process::Command::new("kill")
-        .args(["-INT", &id])
-        .status();
-    assert!(told.unwrap().success());
+    for signal in signals {
+        let told = std::process::Command::new("kill")
+            .args([*signal, &id])
+            .status();
+        assert!(told.unwrap().success());
+    }
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(folder.files(), before);
 }
