@@ -115,7 +115,7 @@ impl ObjectStore for LoggingStore {
     }
 }
 
-/// A packed file of five row groups, in a store that tells what it is asked.
+/// A packed file of several row groups, in a store that tells what it is asked.
 struct File {
     store: Arc<LoggingStore>,
     object: ObjectMeta,
@@ -173,7 +173,8 @@ impl File {
         self.store.take().concat()
     }
 
-    /// Reads row groups one after the other, as a reader without does; the number of requests after each.
+    /// Reads row groups one after the other, and compares with a reader that fetches nothing ahead; the number of
+    /// requests after each.
     async fn read(&self, mut reader: ObjectReader, row_groups: &[usize]) -> Vec<usize> {
         let mut counts = Vec::new();
         let mut requests = Vec::new();
