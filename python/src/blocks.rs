@@ -11,9 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::prelude::*;
 use tolerant::file::{DEFAULT_BLOCK_ROWS, FileError, Opened, ReaderBuilder};
-use tolerant::tools::{ToolError, paths};
+use tolerant::tools::{ToolError, paths, readers};
 
-use super::{errors, ndarray, threads};
+use super::{errors, ndarray};
 
 /// Columns that one thread reads at a time, at most: a reader of each holds some 50 kB.
 const MAX_COLUMNS: usize = 512;
@@ -85,9 +85,8 @@ impl Blocks {
         let end = end.min(length);
         let rows = block.rows.start + start.min(end)..block.rows.start + end;
         let (path, file) = &self.files[block.file];
-        let pool = threads::readers()?;
         let read = || {
-            pool.install(|| {
+            readers::install(|| {
                 let step = self.columns.len().div_ceil(rayon::current_num_threads());
                 let parts = self.columns.par_chunks(step.clamp(1, MAX_COLUMNS));
                 let parts = parts.map(|columns| read(file, columns, block.row_group, rows.clone()));

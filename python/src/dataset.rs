@@ -8,6 +8,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
 use futures::StreamExt;
@@ -63,7 +65,6 @@ fn whole(
     columns: Option<Vec<String>>,
     limit: Option<u64>,
 ) -> PyResult<Scan> {
-    let pool = threads::readers()?;
     let input = py.detach(|| Input::open(&[path])).map_err(errors::tool)?;
     let wanted = positions(input.schema(), columns)?;
     let schema = input.schema().project(&wanted).map_err(errors::arrow)?;
@@ -80,8 +81,7 @@ fn whole(
         }
         let mut batches = input.batches_of(&ascending);
         send(sender, || {
-            // Waiting for the receiver is none of the pool's work.
-            let group = pool.install(|| batches.next_together())?.into_iter();
+            let group = batches.next_together()?.into_iter();
             let ordered = |batch: RecordBatch| batch.project(&order);
             Some(
                 group
@@ -126,9 +126,8 @@ fn planned(
     filter: Option<String>,
     limit: Option<u64>,
 ) -> PyResult<Scan> {
-    let runtime = threads::runtime()?;
-    let (table, mut stream) = py.detach(|| {
-        runtime.block_on(async {
+    let (table, plan, task) = py.detach(|| {
+        threads::runtime()?.block_on(async {
             let table = FilteringTable::open(&path, Some(1)).await;
             let table = table.map_err(errors::tool)?;
             let mut frame = narrowed(&table, columns, filter.as_deref())?;
@@ -136,20 +135,37 @@ fn planned(
                 let limit = usize::try_from(limit).ok();
                 frame = frame.limit(0, limit).map_err(errors::datafusion)?;
             }
-            let stream = frame.execute_stream().await.map_err(errors::datafusion)?;
-            Ok::<_, PyErr>((table, stream))
+            let task = Arc::new(frame.task_ctx());
+            let plan = frame.create_physical_plan().await;
+            Ok::<_, PyErr>((table, plan.map_err(errors::datafusion)?, task))
         })
     })?;
-    let schema = stream.schema();
-    Ok(Scan::new(schema, move |sender| {
+    Ok(Scan::new(plan.schema(), move |sender| {
         let _table = table;
-        send(sender, || {
-            let batch = runtime.block_on(stream.next())?;
-            Some(vec![
-                batch.map_err(|error| ArrowError::ExternalError(Box::new(error))),
-            ])
-        });
+        if let Err(error) = run(plan, task, sender) {
+            let _ = sender.send(vec![Err(error)]);
+        }
     }))
+}
+
+/// Sends what a plan gives, on a runtime that ends with it.
+fn run(
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+    sender: &SyncSender<Group>,
+) -> Result<(), ArrowError> {
+    let runtime = threads::runtime()?;
+    let stream = {
+        let _inside = runtime.enter();
+        execute_stream(plan, task)
+    };
+    let external = |error| ArrowError::ExternalError(Box::new(error));
+    let mut stream = stream.map_err(external)?;
+    send(sender, || {
+        let batch = runtime.block_on(stream.next())?;
+        Some(vec![batch.map_err(external)])
+    });
+    Ok(())
 }
 
 /// Some columns of the rows for which `filter` is true.
@@ -187,7 +203,7 @@ pub fn table_provider<'py>(
         ));
     };
     let codec = codec_of(session)?;
-    let runtime = threads::runtime()?;
+    let runtime = threads::tables()?;
     let table = py.detach(|| {
         let table = runtime.block_on(FilteringTable::open(&path, None));
         let mut table = table.map_err(errors::tool)?;

@@ -19,7 +19,8 @@ mod work;
 use pyo3::prelude::*;
 
 /// Buffers of some megabytes are made and dropped all the time; the system's allocator would hand
-/// each back to the kernel.
+/// each back to the kernel. It is version 2: version 3 locks where threads begin and end, and a process
+/// that is forked at that moment can begin none.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

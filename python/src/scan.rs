@@ -1,5 +1,8 @@
 //! Record batches on their way to Python, made by a thread that reads ahead.
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -102,27 +105,37 @@ struct Ahead {
 
 enum State {
     Waiting(Work),
-    Running(Receiver<Group>, std::vec::IntoIter<Batch>),
+    Running(Running),
     Ended,
+}
+
+struct Running {
+    receiver: Receiver<Group>,
+    received: std::vec::IntoIter<Batch>,
+    /// The one that has the thread which sends.
+    process: u32,
 }
 
 impl Ahead {
     fn receive(&mut self) -> Option<Batch> {
+        if self.forsake() {
+            let forked =
+                "this process was forked while the table was being read; read it anew here";
+            return Some(Err(failed(forked)));
+        }
         if let State::Waiting(_) = &self.batches
             && let State::Waiting(work) = std::mem::replace(&mut self.batches, State::Ended)
         {
-            let (sender, receiver) = sync_channel(READ_AHEAD);
-            let thread = thread::Builder::new().name("tolerant-scan".to_owned());
-            if let Err(error) = thread.spawn(move || work(&sender)) {
-                return Some(Err(error.into()));
+            match start(work) {
+                Ok(running) => self.batches = State::Running(running),
+                Err(error) => return Some(Err(error.into())),
             }
-            self.batches = State::Running(receiver, Vec::new().into_iter());
         }
-        let State::Running(receiver, received) = &mut self.batches else {
+        let State::Running(running) = &mut self.batches else {
             return None;
         };
         loop {
-            if let Some(batch) = received.next() {
+            if let Some(batch) = running.received.next() {
                 return Some(batch);
             }
             if thread::current().id() == self.home
@@ -130,13 +143,53 @@ impl Ahead {
             {
                 return Some(Err(ArrowError::ExternalError(Box::new(interrupted))));
             }
-            match receiver.recv_timeout(TICK) {
-                Ok(group) => *received = group.into_iter(),
+            match running.receiver.recv_timeout(TICK) {
+                Ok(group) => running.received = group.into_iter(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
+
+    /// Gives up a stream that the process began which this one was forked from; whether it is such. A
+    /// thread that is not here may hold what its receiver would wait for.
+    fn forsake(&mut self) -> bool {
+        let forked =
+            matches!(&self.batches, State::Running(running) if running.process != process::id());
+        if forked {
+            std::mem::forget(std::mem::replace(&mut self.batches, State::Ended));
+        }
+        forked
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.forsake();
+    }
+}
+
+/// Starts the thread that makes batches.
+fn start(work: Work) -> io::Result<Running> {
+    let (sender, receiver) = sync_channel(READ_AHEAD);
+    let thread = thread::Builder::new().name("tolerant-scan".to_owned());
+    thread.spawn(move || {
+        let worked = catch_unwind(AssertUnwindSafe(|| work(&sender)));
+        if worked.is_err() {
+            // There may have been more rows: this is no end.
+            let error = failed("reading failed unexpectedly; please report it");
+            let _ = sender.send(vec![Err(error)]);
+        }
+    })?;
+    Ok(Running {
+        receiver,
+        received: Vec::new().into_iter(),
+        process: process::id(),
+    })
+}
+
+fn failed(what: &str) -> ArrowError {
+    ArrowError::ExternalError(what.into())
 }
 
 impl Iterator for Ahead {

@@ -1,28 +1,30 @@
 //! Threads that survive a fork.
 //!
 //! PyTorch's workers are forked by default: a child has the memory of its parent, but none of its
-//! threads, and work that is handed to a pool of them would never be done. So each process has a
-//! pool and a runtime of its own.
+//! threads, and work that is handed to a pool of them would never be done. So each process has
+//! pools and runtimes of its own. Tables are read in `tolerant::tools::readers`.
+//!
+//! Tokio's threads wait for one another by way of parking_lot, whose list of waiting threads is one
+//! for the whole process. A child finds those of its parent in it, in memory that is used for
+//! something else by then: threads are not woken any more, or worse. So no thread of ours waits that
+//! way while nothing is read: runtimes have one thread, which waits for the system instead (Tokio's
+//! feature `net` makes it), and what they have for work that blocks ends with it.
 
-use std::process;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::PyResult;
 use pyo3::exceptions::PyRuntimeError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::runtime::{Builder, Runtime};
+use tolerant::file::PerProcess;
 
-/// What a process has made, and which process that was.
-type Own<T> = Mutex<Option<(u32, Arc<T>)>>;
+/// What a process has made.
+type Own<T> = PerProcess<Mutex<Option<Arc<T>>>>;
 
-static READERS: Own<ThreadPool> = Mutex::new(None);
-static WORKERS: Own<ThreadPool> = Mutex::new(None);
-static RUNTIME: Own<Runtime> = Mutex::new(None);
-
-/// The pool in which files are read. Nothing that runs there may wait for another thread.
-pub fn readers() -> PyResult<Arc<ThreadPool>> {
-    own(&READERS, pool)
-}
+static WORKERS: Own<ThreadPool> = Own::new();
+static TABLES: Own<Runtime> = Own::new();
 
 /// The pool in which tables are compressed and verified, which may wait for those who read, and,
 /// doing other work meanwhile, for Python.
@@ -36,24 +38,31 @@ fn pool() -> PyResult<ThreadPool> {
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
-/// The runtime that this process's queries run in.
-pub fn runtime() -> PyResult<Arc<Runtime>> {
-    own(&RUNTIME, || {
-        Ok(Builder::new_multi_thread().enable_all().build()?)
+/// The runtime of the tables that other engines scan: on threads of theirs, but for what plans spawn.
+pub fn tables() -> PyResult<Arc<Runtime>> {
+    own(&TABLES, || {
+        let mut builder = Builder::new_multi_thread();
+        Ok(built(builder.worker_threads(1))?)
     })
 }
 
+/// A runtime for one piece of work, on the thread that it is made in.
+pub fn runtime() -> io::Result<Runtime> {
+    built(&mut Builder::new_current_thread())
+}
+
+fn built(builder: &mut Builder) -> io::Result<Runtime> {
+    builder
+        .enable_all()
+        .thread_name("tolerant-runtime")
+        .thread_keep_alive(Duration::ZERO)
+        .build()
+}
+
 fn own<T>(of: &Own<T>, make: impl FnOnce() -> PyResult<T>) -> PyResult<Arc<T>> {
-    let mut made = of.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((process, own)) = made.as_ref()
-        && *process == process::id()
-    {
+    let mut made = of.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(own) = made.as_ref() {
         return Ok(Arc::clone(own));
     }
-    let new = Arc::new(make()?);
-    // The parent's is not dropped: that would wait for its threads, which are not here.
-    if let Some(parents) = made.replace((process::id(), Arc::clone(&new))) {
-        std::mem::forget(parents);
-    }
-    Ok(new)
+    Ok(Arc::clone(made.insert(Arc::new(make()?))))
 }

@@ -118,3 +118,9 @@ def test_a_forbidden_file_is_a_permission_error(tmp_path):
 def test_corrupt_files_are_os_errors():
     assert issubclass(tolerant.CorruptFileError, OSError)
     assert tolerant.CorruptFileError.__module__ == "tolerant"
+
+
+@pytest.mark.parametrize("filter", [None, "x > 0"])
+def test_urls_that_lead_nowhere(filter):
+    with pytest.raises(FileNotFoundError):
+        tolerant.read("file:///nowhere/x.parquet", filter=filter)

@@ -4,17 +4,15 @@
 use std::io;
 #[cfg(feature = "file")]
 use std::io::Read;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 #[cfg(feature = "file")]
 use zstd::stream::read::Decoder;
 use zstd::zstd_safe::{DCtx, ResetDirective, get_error_name};
 
-/// Contexts that nobody uses now.
-static IDLE: Mutex<Vec<DCtx<'static>>> = Mutex::new(Vec::new());
-
-/// Contexts kept, at most.
-const MOST_IDLE: usize = 16;
+/// Places for contexts that nobody uses now. Who finds one locked goes on to the next: nobody waits, not even in a
+/// process that was forked while a thread of its parent held a lock.
+static IDLE: [Mutex<Option<DCtx<'static>>>; 16] = [const { Mutex::new(None) }; 16];
 
 /// Bytes of a context that is kept, at most: one has been asked for a large window.
 const LARGEST_IDLE: usize = 1 << 20;
@@ -53,18 +51,24 @@ pub(super) fn unzstd_exactly(bytes: &[u8], len: usize) -> io::Result<Vec<u8>> {
 }
 
 fn with_context<T>(work: impl FnOnce(&mut DCtx<'static>) -> io::Result<T>) -> io::Result<T> {
-    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = idle().pop();
-    let mut context = kept.unwrap_or_else(DCtx::create);
+    let mut context = taken().unwrap_or_else(DCtx::create);
     let out = work(&mut context)?;
     // Not one that has met with an error.
     if context.reset(ResetDirective::SessionOnly).is_ok() && context.sizeof() <= LARGEST_IDLE {
-        let mut idle = idle();
-        if idle.len() < MOST_IDLE {
-            idle.push(context);
-        }
+        keep(context);
     }
     Ok(out)
+}
+
+fn taken() -> Option<DCtx<'static>> {
+    IDLE.iter().find_map(|place| place.try_lock().ok()?.take())
+}
+
+fn keep(context: DCtx<'static>) {
+    let mut places = IDLE.iter().filter_map(|place| place.try_lock().ok());
+    if let Some(mut place) = places.find(|place| place.is_none()) {
+        *place = Some(context);
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use super::error::{FileError, Result};
+use super::per_process::PerProcess;
 #[cfg(feature = "remote")]
 use super::remote;
 
@@ -140,18 +140,19 @@ impl Write for AtomicFile {
     }
 }
 
-/// Files that are of no use unless the process that is named beside them finishes them. Held while such a file is
-/// made, so that none escapes [`remove_unfinished`].
-static UNFINISHED: Mutex<BTreeSet<(u32, PathBuf)>> = Mutex::new(BTreeSet::new());
+/// Files that are of no use unless this process finishes them. Held while such a file is made, so that none escapes
+/// [`remove_unfinished`]. Those of the process that this one was forked from are not its own to remove.
+static UNFINISHED: PerProcess<Mutex<BTreeSet<PathBuf>>> = PerProcess::new();
 
-fn unfinished() -> MutexGuard<'static, BTreeSet<(u32, PathBuf)>> {
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    let unfinished = UNFINISHED.get().lock();
     // Nothing panics while it is held.
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+    unfinished.unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says of a temporary file that [`remove_unfinished`] is to remove it, until this is dropped.
 #[derive(Debug)]
-pub struct Unfinished((u32, PathBuf));
+pub struct Unfinished(PathBuf);
 
 impl Unfinished {
     /// Makes a file, which is there only once [`remove_unfinished`] would remove it.
@@ -163,9 +164,9 @@ impl Unfinished {
     ) -> io::Result<(NamedTempFile, Self)> {
         let mut unfinished = unfinished();
         let file = make()?;
-        let entry = (process::id(), file.path().to_owned());
-        unfinished.insert(entry.clone());
-        Ok((file, Self(entry)))
+        let path = file.path().to_owned();
+        unfinished.insert(path.clone());
+        Ok((file, Self(path)))
     }
 }
 
@@ -178,12 +179,8 @@ impl Drop for Unfinished {
 /// Removes the files that this process is writing, for it is about to end: what is unfinished then
 /// never appears.
 pub fn remove_unfinished() {
-    // A forked process knows of its parent's, and must leave them alone.
-    let own = unfinished()
-        .clone()
-        .into_iter()
-        .filter(|(id, _)| *id == process::id());
-    for (_, path) in own {
+    let own = unfinished().clone();
+    for path in own {
         // What is gone has appeared just now.
         let _ = fs::remove_file(path);
     }

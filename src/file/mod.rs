@@ -31,6 +31,7 @@ mod ordinary;
 mod packed;
 mod page;
 mod pages;
+mod per_process;
 mod pieces;
 mod plan;
 mod planning;
@@ -95,6 +96,7 @@ pub use options::{
 };
 pub use order::{OrderMethod, RowOrderRecord, RowOrderReport};
 pub use packed::{finite_quantiles, finite_range};
+pub use per_process::PerProcess;
 pub use plan::Plan;
 pub use portable::{ColumnPromise, PortableWriter, Promises};
 pub use reader::{Reader, ReaderBuilder};

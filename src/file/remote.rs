@@ -6,7 +6,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, LazyLock, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use base64::Engine;
@@ -28,6 +28,7 @@ use tokio::runtime::Runtime;
 use url::{Position, Url};
 
 use super::error::{FileError, Result};
+use super::per_process::PerProcess;
 use super::source::ReadAt;
 use super::url_name::encode_name;
 
@@ -168,16 +169,19 @@ pub fn decoded(part: &str) -> String {
     decoded.map_or_else(|_| part.to_owned(), |decoded| decoded.into_owned())
 }
 
-/// Waits for asynchronous work, wherever this is called from: it is done by threads of its own.
+/// Waits for asynchronous work, wherever this is called from: it is done by a thread of its own, one for each process.
 fn wait<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> io::Result<T> {
-    static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
+    static RUNTIME: PerProcess<OnceLock<io::Result<Runtime>>> = PerProcess::new();
+    let runtime = RUNTIME.get().get_or_init(|| {
+        // Threads that wait for anything but the system are in a list which a forked process finds broken.
         tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(1)
+            .thread_keep_alive(Duration::ZERO)
             .thread_name("tolerant-remote")
             .enable_all()
             .build()
     });
-    let runtime = RUNTIME
+    let runtime = runtime
         .as_ref()
         .map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     let (done, result) = mpsc::sync_channel(1);

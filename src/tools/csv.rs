@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::error::{Result, ToolError};
 use super::infer::Seen;
 use super::input::batch_rows;
+use super::readers;
 
 /// What one pass over a CSV file tells.
 pub struct CsvScan {
@@ -59,15 +60,13 @@ pub fn scan(path: &Path) -> Result<CsvScan> {
     for batch in read(path, delimiter, Arc::new(Schema::new(text)), None)? {
         let batch = batch?;
         rows += batch.num_rows() as u64;
-        seen.par_iter_mut()
-            .zip(batch.columns())
-            .for_each(|(seen, column)| {
-                column
-                    .as_string::<i32>()
-                    .iter()
-                    .flatten()
-                    .for_each(|text| seen.update(text));
+        readers::install(|| {
+            let columns = seen.par_iter_mut().zip(batch.columns());
+            columns.for_each(|(seen, column)| {
+                let texts = column.as_string::<i32>().iter().flatten();
+                texts.for_each(|text| seen.update(text));
             });
+        });
     }
     Ok(CsvScan {
         delimiter,

@@ -20,6 +20,7 @@ pub mod paths;
 mod quantiles;
 pub mod query;
 mod ranges;
+pub mod readers;
 pub(crate) mod relative;
 mod row_groups;
 mod schema;

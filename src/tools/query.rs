@@ -227,12 +227,15 @@ impl Session {
             self.inputs
                 .extend(tables::register_path(&self.ctx, reference).await?);
         }
-        let plan = state.statement_to_plan(statement).await;
-        let plan = plan.map_err(|error| {
-            let mut urls = references.iter().map(|reference| reference.table());
-            urls.find_map(tables::unreachable)
-                .unwrap_or_else(|| explain(error))
-        })?;
+        let plan = match state.statement_to_plan(statement).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                let urls = references.iter();
+                let urls = urls.map(|reference| reference.table().to_owned());
+                let unreachable = tables::unreachable(urls.collect()).await;
+                return Err(unreachable.unwrap_or_else(|| explain(error)));
+            }
+        };
         copy::check(&plan)?;
         self.ctx.execute_logical_plan(plan).await.map_err(explain)
     }

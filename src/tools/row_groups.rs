@@ -14,6 +14,7 @@ use crate::file::{FileError, Reader, ReaderBuilder};
 
 use super::error::{Result, ToolError};
 use super::input::batch_rows;
+use super::readers;
 
 /// Columns that one thread reads or writes at a time, at most.
 const MAX_COLUMNS: usize = 512;
@@ -102,15 +103,15 @@ impl RowGroups {
 
     /// All rows of a row group, each thread reading some of the columns.
     fn whole(&self, row_group: usize) -> Result<Vec<RecordBatch>> {
-        let (builder, path) = (&self.builder, &self.path);
-        let parts: Vec<Vec<RecordBatch>> = self
-            .columns
-            .par_chunks(columns_at_once(self.columns.len()))
-            .map(|columns| {
+        let (builder, path, columns) = (&self.builder, &self.path, &self.columns);
+        let parts: Vec<Vec<RecordBatch>> = readers::install(|| {
+            let parts = columns.par_chunks(columns_at_once(columns.len()));
+            let parts = parts.map(|columns| {
                 read_columns(builder, columns, row_group)
                     .map_err(|error| ToolError::file(path, error))
-            })
-            .collect::<Result<_>>()?;
+            });
+            parts.collect::<Result<_>>()
+        })?;
         let batches = parts.iter().map(Vec::len).max().unwrap_or(0);
         (0..batches)
             .map(|i| {

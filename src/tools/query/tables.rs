@@ -229,24 +229,32 @@ async fn parquet_schema(
 async fn by_name(ctx: &SessionContext, path: &str) -> Result<Arc<dyn TableProvider>> {
     match ctx.table_provider(TableReference::bare(path)).await {
         Ok(table) => Ok(table),
-        Err(DataFusionError::Plan(_)) => Err(unreachable(path).unwrap_or_else(|| {
-            ToolError::invalid(format!(
-                "{} is neither Parquet by its first bytes, nor CSV, JSON or Arrow by its name",
-                shown(Path::new(path))
-            ))
-        })),
+        Err(DataFusionError::Plan(_)) => {
+            let unreachable = unreachable(vec![path.to_owned()]).await;
+            Err(unreachable.unwrap_or_else(|| {
+                ToolError::invalid(format!(
+                    "{} is neither Parquet by its first bytes, nor CSV, JSON or Arrow by its name",
+                    shown(Path::new(path))
+                ))
+            }))
+        }
         Err(error) => Err(explain(error)),
     }
 }
 
-/// Why the file of a URL cannot be opened, which DataFusion keeps to itself; None where it can, or
-/// where this is no such URL.
-pub(super) fn unreachable(url: &str) -> Option<ToolError> {
-    let file = url.contains("://") && !url.ends_with('/') && !url.contains('*');
-    let opened = file.then(|| tokio::task::block_in_place(|| open_source(Path::new(url))))?;
-    opened
-        .err()
-        .map(|error| ToolError::file(Path::new(url), error))
+/// Why the file of one of `urls` cannot be opened, which DataFusion keeps to itself; None where all can, or where none
+/// is such a URL.
+pub(super) async fn unreachable(urls: Vec<String>) -> Option<ToolError> {
+    let file = |url: &str| url.contains("://") && !url.ends_with('/') && !url.contains('*');
+    let open = move || {
+        let mut files = urls.iter().filter(|url| file(url)).map(Path::new);
+        files.find_map(|path| {
+            let opened = open_source(path);
+            opened.err().map(|error| ToolError::file(path, error))
+        })
+    };
+    // Nothing is known of what could not be tried.
+    tokio::task::spawn_blocking(open).await.ok().flatten()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
