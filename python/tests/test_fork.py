@@ -1,4 +1,4 @@
-"""Protects forked processes: they read and write, whatever the threads of their parent did at that moment."""
+"""Protects forked processes: they read and write, though threads of their parent held locks, or waited."""
 
 import subprocess
 import sys
