@@ -6,9 +6,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::file::PerProcess;
 
-/// Runs `work`, so that rayon's iterators in it use the pool that this is called in or else, rather than the global
-/// one, which a forked process has without its threads, one that is this process's own. It must not wait for
-/// another thread.
+/// Runs `work`, in which rayon's iterators use the pool that this is called in or, called in none, one that is this
+/// process's own: of the global pool a forked process has no threads. `work` must not wait for another thread.
 pub fn install<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     static POOL: PerProcess<OnceLock<Option<ThreadPool>>> = PerProcess::new();
     if rayon::current_thread_index().is_some() {
