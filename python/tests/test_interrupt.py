@@ -104,8 +104,14 @@ try:
 except KeyboardInterrupt:
     print("stopped", flush=True)
 tolerant.compress(table, "out.parquet", rel=1e-3)
-working = lambda: [t for t in pathlib.Path("/proc/self/task").iterdir() if (t / "comm").read_text() == "tolerant\\n"]
-while working():
+
+def working(thread):
+    try:
+        return (thread / "comm").read_text() == "tolerant\\n"
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # It has ended.
+
+while any(map(working, pathlib.Path("/proc/self/task").iterdir())):
     time.sleep(0.1)
 print(tolerant.inspect("out.parquet")["columns"][0]["bound"])
 """
