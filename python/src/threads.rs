@@ -4,11 +4,12 @@
 //! threads, and work that is handed to a pool of them would never be done. So each process has
 //! pools and runtimes of its own. Tables are read in `tolerant::tools::readers`.
 //!
-//! Tokio's threads wait for one another by way of parking_lot, whose list of waiting threads is one
-//! for the whole process. A child finds those of its parent in it, in memory that is used for
-//! something else by then: threads are not woken any more, or worse. So no thread of ours waits that
-//! way while nothing is read: runtimes have one thread, which waits for the system instead (Tokio's
-//! feature `net` makes it), and what they have for work that blocks ends with it.
+//! Tokio's threads wait for one another by way of parking_lot wherever a crate in the build turns that
+//! feature of its on: none does for the module alone, one does for the workspace. parking_lot's list of
+//! waiting threads is one for the whole process. A child finds those of its parent in it, in memory that
+//! is used for something else by then: threads are not woken any more, or worse. So no thread of ours
+//! waits that way while nothing is read: runtimes have one thread, which waits for the system instead
+//! (Tokio's feature `net` makes it), and what they have for work that blocks ends with it.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
