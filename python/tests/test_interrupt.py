@@ -98,8 +98,8 @@ def test_what_was_interrupted_never_appears(tmp_path):
     script = """
 import os, pathlib
 table = pa.table({f"c{i}": random.normal(size=60_000) for i in range(12)})
-print("go", flush=True)
 try:
+    print("go", flush=True)
     tolerant.compress(table, "out.parquet", rel=0.1, row_order="any", effort="small")
 except KeyboardInterrupt:
     print("stopped", flush=True)
@@ -123,8 +123,8 @@ print(tolerant.inspect("out.parquet")["columns"][0]["bound"])
 def test_a_stream_taken_by_others_stops(tmp_path):
     script = """
 tolerant.compress(pa.table({"x": random.normal(size=500_000)}), "in.parquet")
-print("go", flush=True)
 try:
+    print("go", flush=True)
     while True:
         pa.table(tolerant.read("in.parquet"))
 except BaseException as error:

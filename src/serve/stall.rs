@@ -138,11 +138,11 @@ mod tests {
     #[tokio::test]
     async fn who_reads_at_leisure_gets_all() {
         let (near, mut far) = duplex(LEAST);
-        let mut near = Impatient::new(near, Duration::from_millis(500));
+        let mut near = Impatient::new(near, Duration::from_secs(2));
         let reader = tokio::spawn(async move {
             let mut buffer = vec![0; LEAST];
             for _ in 0..8 {
-                sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(300)).await;
                 far.read_exact(&mut buffer).await.expect("read");
             }
         });

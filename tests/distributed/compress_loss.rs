@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::compress::{LIMIT, assert_same, compress, contents, dataset, report, start};
+use crate::compress::{LIMIT, assert_same, compress, contents, dataset, report, settled, start};
 use crate::support::*;
 
 /// Each with some rows for its worker to be killed in the middle of.
@@ -78,7 +78,7 @@ fn a_worker_that_falls_silent() {
     let before = contents(&root.join("out"));
     signal(&workers[1], "-CONT");
     std::thread::sleep(IN_HAND);
-    assert!(before == contents(&root.join("out")));
+    assert!(before == settled(&root.join("out")));
 }
 
 /// Nobody is left: an error that names all, and no file that is not whole.
@@ -87,7 +87,7 @@ fn all_workers_are_killed() {
     let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(&[])).collect();
     let folder = compressed();
     let root = folder.path();
-    let run = started(root, &workers, 5);
+    let run = started(root, &workers, 1);
     for worker in &mut workers {
         worker.child.kill().unwrap();
         worker.child.wait().unwrap();
@@ -110,27 +110,22 @@ fn all_workers_are_killed() {
 fn a_worker_that_is_not_there() {
     let folder = dataset(4, 1000);
     let root = folder.path();
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
     let one = Worker::start(&[]);
     compress(root, "here/", &[]);
     let report = compress(
         root,
         "out/",
-        &["--workers", &format!("{free},{}", one.address)],
+        &["--workers", &format!("{NOBODY},{}", one.address)],
     );
     assert_same(&root.join("here"), &root.join("out"));
     assert!(
-        report["lost_workers"].to_string().contains(&free),
+        report["lost_workers"].to_string().contains(NOBODY),
         "{report}"
     );
-    let run = start(root, "more/", &["--workers", &free]).end(LIMIT);
+    let run = start(root, "more/", &["--workers", NOBODY]).end(LIMIT);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(
-        run.stderr.contains(&free) && run.stderr.contains("tolerant worker"),
+        run.stderr.contains(NOBODY) && run.stderr.contains("tolerant worker"),
         "{run:?}"
     );
     assert_eq!(contents(&root.join("more")).len(), 0);
@@ -145,7 +140,7 @@ fn a_killed_command() {
     let root = folder.path();
     started(root, &workers, 3).kill();
     std::thread::sleep(IN_HAND);
-    let (written, here) = (contents(&root.join("out")), contents(&root.join("here")));
+    let (written, here) = (settled(&root.join("out")), contents(&root.join("here")));
     assert!(written.len() < FILES, "nothing was left to do");
     for (name, bytes) in &written {
         assert!(here.get(name) == Some(bytes), "{name}");

@@ -19,6 +19,9 @@ use tolerant::file::{Writer, WriterOptions};
 const SPLIT: &str = "SET distributed.file_scan_config_bytes_per_partition = 1; \
                          SET datafusion.execution.target_partitions = 2;";
 
+/// Where nobody listens; not a port that was free a moment ago, which others may have got since.
+pub const NOBODY: &str = "127.0.0.1:1";
+
 /// Rows `start..start + rows` of an endless table.
 pub fn table(start: usize, rows: usize) -> RecordBatch {
     let at = start..start + rows;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::python::python;
 use crate::remote::Store;
-use crate::support::{pack, serve, table};
+use crate::support::{ended, pack, serve, table};
 
 /// The blocks of a page in `language`, with the line that each starts at.
 fn snippets(page: &str, language: &str) -> Vec<(usize, String)> {
@@ -63,17 +63,7 @@ fn snippets_run() {
             .env("PATH", &path)
             .output()
             .unwrap();
-            let error = String::from_utf8_lossy(&output.stderr);
-            // The threads of some Python readers abort the interpreter after its last line, at times.
-            let ended = error.trim() == "terminate called without an active exception";
-            assert!(
-                output.status.success() || ended,
-                "docs/network.md:{line}: {error}"
-            );
-            assert!(
-                !output.stdout.is_empty(),
-                "docs/network.md:{line} prints nothing"
-            );
+            assert!(ended(&output), "docs/network.md:{line}: {output:?}");
             run += 1;
         }
     }

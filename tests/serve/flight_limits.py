@@ -25,8 +25,11 @@ cursor.execute("SELECT count(*) AS n FROM large")
 assert cursor.fetch_arrow_table()["n"].to_pylist() == [3_000_000]
 # Two that are not read; a third is told so, and has its turn when they are gone.
 slow = [connect() for _ in range(2)]
+begun = []
 for cursor in slow:
     cursor.execute("SELECT * FROM large")
+    begun.append(cursor.fetch_record_batch())
+    begun[-1].read_next_batch()
 try:
     third = connect()
     third.execute("SELECT 1 AS x")
