@@ -17,7 +17,7 @@ tolerant.compress(table, "small.parquet", rel=1e-3)
 def in_child(work):
     child = os.fork()
     if child == 0:
-        signal.alarm(120)
+        signal.alarm(60)
         try:
             work()
             os._exit(0)
@@ -135,7 +135,7 @@ def go_on():
 
 for _ in range(3):
     threading.Thread(target=go_on, daemon=True).start()
-for _ in range(50):
+for _ in range(100):
     assert sum(batch.num_rows for batch in filtered) == 29
     in_child(child)
 os._exit(0)

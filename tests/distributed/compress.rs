@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,42 +55,44 @@ pub fn report(run: &Run) -> Value {
     serde_json::from_str(&run.stdout).unwrap()
 }
 
-/// All files below a folder with their bytes, hidden ones too, but those that vanish meanwhile.
-pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+/// The names of all files below a folder, hidden ones too.
+fn names(folder: &Path) -> Vec<String> {
+    fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 walk(&path, root, found);
             } else {
                 let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-                match fs::read(&path) {
-                    Ok(bytes) => found.insert(name.to_owned(), bytes),
-                    Err(error) => {
-                        assert_eq!(error.kind(), ErrorKind::NotFound, "{name}");
-                        continue;
-                    }
-                };
+                found.push(name.to_owned());
             }
         }
     }
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     if folder.is_dir() {
         walk(folder, folder, &mut found);
     }
     found
 }
 
+/// All files below a folder with their bytes, hidden ones too.
+pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = |name: String| {
+        let bytes = fs::read(folder.join(&name)).unwrap();
+        (name, bytes)
+    };
+    names(folder).into_iter().map(bytes).collect()
+}
+
 /// The same once no worker has a file in hand: it looks now and then whether anybody waits for it.
 pub fn settled(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let begun = Instant::now();
-    loop {
-        let found = contents(folder);
-        let in_hand = found.keys().find(|name| name.contains(".tolerant-"));
-        let Some(name) = in_hand else { return found };
-        assert!(begun.elapsed() < LIMIT, "{name} stays");
+    let in_hand = || names(folder).iter().any(|name| name.contains(".tolerant-"));
+    while in_hand() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "files stay");
         std::thread::sleep(Duration::from_millis(20));
     }
+    contents(folder)
 }
 
 /// The same files with the same bytes.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::python::python;
 use crate::remote::Store;
-use crate::support::{ended, pack, serve, table};
+use crate::support::{pack, serve, table};
 
 /// The blocks of a page in `language`, with the line that each starts at.
 fn snippets(page: &str, language: &str) -> Vec<(usize, String)> {
@@ -63,7 +63,17 @@ fn snippets_run() {
             .env("PATH", &path)
             .output()
             .unwrap();
-            assert!(ended(&output), "docs/network.md:{line}: {output:?}");
+            let error = String::from_utf8_lossy(&output.stderr);
+            // The threads of some Python readers abort the interpreter after its last line, at times.
+            let ended = error.trim() == "terminate called without an active exception";
+            assert!(
+                output.status.success() || ended,
+                "docs/network.md:{line}: {error}"
+            );
+            assert!(
+                !output.stdout.is_empty(),
+                "docs/network.md:{line} prints nothing"
+            );
             run += 1;
         }
     }

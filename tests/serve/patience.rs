@@ -77,9 +77,9 @@ fn too_many_requests_are_told_so() {
 #[test]
 fn it_stops_when_told_and_finishes_what_it_does() {
     let folder = folder();
-    // More than sockets take.
     pack(&folder.path().join("large.parquet"), &table(1_000_000));
     let large = virtual_bytes(&folder.path().join("large.parquet"));
+    assert!(large.len() > 16 << 20, "sockets would take it whole");
     for signal in ["-TERM", "-INT"] {
         let mut server = serve(folder.path(), &[]);
         let idle = server.connect();
@@ -97,13 +97,12 @@ fn it_stops_when_told_and_finishes_what_it_does() {
         let start = Instant::now();
         while TcpStream::connect(&server.address).is_ok() {
             let told = start.elapsed();
-            assert!(told < Duration::from_secs(5), "still listening");
+            assert!(told < Duration::from_secs(2), "still listening");
             std::thread::sleep(Duration::from_millis(50));
         }
         let mut bytes = b"H".to_vec();
         reading.read_to_end(&mut bytes).unwrap();
         assert!(Answer::parse(&bytes).body == large, "cut off");
-        let start = Instant::now();
         assert_eq!(server.child.wait().unwrap().code(), Some(0));
         assert!(
             start.elapsed() < Duration::from_secs(8),
